@@ -1,0 +1,1 @@
+"""virtnode-image: kickstart → plan → root tree → media."""

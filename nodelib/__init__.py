@@ -1,0 +1,1 @@
+"""What every virtnode program shares: errors, commands, logging. Standard library only."""
