@@ -75,7 +75,7 @@ _FIRST_VERSION = {"GPL": "1.0", "LGPL": "2.0", "AGPL": "1.0", "GFDL": "1.1"}
 _WITH_EXCEPTION = re.compile(
     r"(?P<licence>\S+)[ -]with[ -](?P<exception>.+?)(?:[ -]exceptions?)?", re.IGNORECASE
 )
-_FIELD = re.compile(r"(?P<name>[A-Za-z][A-Za-z-]*):(?P<value>.*)")
+_FIELD = re.compile(r"(?P<name>[A-Za-z][A-Za-z-]*):(?P<value>.*)", re.DOTALL)
 _COMMA = re.compile(r",\s*(?:(and|or)\s+)?", re.IGNORECASE)
 _COMMON_LICENCE = re.compile(r"common-licenses/([A-Za-z0-9.+-]*[A-Za-z0-9+])")
 
@@ -94,19 +94,27 @@ def licence_of_copyright(text: str) -> str:
     named = [stanza["license"] for stanza in stanzas if "files" in stanza and "license" in stanza]
     if not named and "license" in header:
         named = [header["license"]]
-    terms = [term for name in named for term in _terms_of_synopsis(name)]
+    terms = [term for name in named for term in _terms_of_licence(name)]
     return join_all(terms) if terms else NOASSERTION
 
 
 def _read_fields(stanza: str) -> Iterator[tuple[str, str]]:
-    """Yield each field's name in lower case with the first line of its value."""
-    for line in stanza.splitlines():
-        if match := _FIELD.match(line):
-            yield match["name"].lower(), match["value"].strip()
+    """Yield each field's name in lower case with its value, which may have several lines."""
+    for text in re.split(r"\n(?![ \t])", stanza):
+        if match := _FIELD.fullmatch(text):
+            yield match["name"].lower(), match["value"].strip(" \t")
+
+
+def _terms_of_licence(field: str) -> list[str]:
+    """Return the expressions that all hold for a stanza: from its short names, or else from its words."""
+    synopsis, _, words = field.partition("\n")
+    if synopsis:
+        return _terms_of_synopsis(re.sub(r"-(and|or)-(?!later)", r" \1 ", synopsis.strip()))
+    return [*_terms_of_references(words), UNNAMED]
 
 
 def _terms_of_synopsis(synopsis: str) -> list[str]:
-    """Return the expressions that all hold for a stanza; its commas bind weaker than `and` and `or`."""
+    """Return the expressions that short names amount to; commas bind weaker than `and` and `or`."""
     if expression := canonical_expression(synopsis):
         return [expression]
     pieces = _COMMA.split(synopsis.replace("and/or", "or"))
@@ -166,7 +174,14 @@ def _known_licence(name: str) -> str | None:
 
 
 def _licence_of_references(text: str) -> str:
-    """Read a free-form file: the licences it refers to, each `or later` when the words before it say so."""
+    terms = _terms_of_references(text)
+    if not terms:
+        return NOASSERTION
+    return join_all(terms if len(text) <= SHORT_FILE else [*terms, OTHER_TERMS])
+
+
+def _terms_of_references(text: str) -> list[str]:
+    """Name the licences that free words refer to, each `or later` when what stands before it says so."""
     terms = []
     said_from = 0
     for match in _COMMON_LICENCE.finditer(text):
@@ -174,6 +189,4 @@ def _licence_of_references(text: str) -> str:
         said_from = match.end()
         name = match[1] + ("+" if "any later version" in words and match[1][-1].isdigit() else "")
         terms.append(_expression_of_name(name))
-    if not terms:
-        return NOASSERTION
-    return join_all(terms if len(text) <= SHORT_FILE else [*terms, OTHER_TERMS])
+    return terms

@@ -23,6 +23,7 @@ def stanzas(*synopses: str) -> str:
         ("BSD-3-clause", "BSD-3-Clause"),
         ("GFDL-NIV-1.3+", "GFDL-1.3-no-invariants-or-later"),
         ("Apache-2", "Apache-2.0"),
+        ("GPL-2+-or-X11", "GPL-2.0-or-later OR X11"),
         ("public-domain", "LicenseRef-Debian-public-domain"),
         ("GPL-1+ or Artistic", "GPL-1.0-or-later OR Artistic-1.0-Perl"),
         ("Expat and ISC", "MIT AND ISC"),
@@ -39,6 +40,12 @@ def stanzas(*synopses: str) -> str:
 def test_short_name_becomes_spdx(synopsis: str, expression: str) -> None:
     """Debian's short names, their `+`, their exceptions and their conjunctions have an SPDX spelling."""
     assert licence_of_copyright(stanzas(synopsis)) == expression
+
+
+def test_words_without_a_short_name_count_by_their_references() -> None:
+    """A stanza that has a text only keeps what the text refers to, and says that there is more."""
+    text = stanzas("\n See /usr/share/common-licenses/GPL-2 and read on.\n .\n Or not.")
+    assert licence_of_copyright(text) == "GPL-2.0-only AND LicenseRef-Debian-unnamed"
 
 
 def test_all_stanzas_hold_at_once() -> None:
