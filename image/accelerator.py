@@ -1,0 +1,102 @@
+"""How fast QEMU can run a machine here: KVM where it is proven to work, else QEMU's own emulation."""
+
+import logging
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from nodelib.errors import Code, VirtnodeError
+from nodelib.run import run
+
+logger = logging.getLogger(__name__)
+
+PROGRAM = "qemu-system-x86_64"
+
+PROOF_SECONDS = 3.0
+"""How long KVM may take for the BIOS and a boot sector of seven bytes; sound hosts need less than one."""
+
+EXIT_PORT = 0xF4
+EXIT_VALUE = 0x10
+EXIT_STATUS = EXIT_VALUE << 1 | 1
+"""What QEMU's isa-debug-exit device makes of that value."""
+
+
+@dataclass(frozen=True)
+class Accelerator:
+    """QEMU's program, and the options that say how it runs the processor."""
+
+    program: str
+    name: str
+    options: tuple[str, ...]
+
+
+def choose_accelerator(program: str = PROGRAM, *, kvm: Path = Path("/dev/kvm")) -> Accelerator:
+    """Choose KVM if it ran a boot sector here just now, else emulation with AMD's SVM for nested guests.
+
+    Raises VirtnodeError (unavailable) when QEMU is not installed.
+    """
+    version = find_version(program)
+    if kvm.exists() and prove_kvm(program):
+        return kvm_accelerator(program)
+    logger.info("KVM does not work here: machines are emulated, about ten times slower")
+    return emulator(version, program)
+
+
+def kvm_accelerator(program: str = PROGRAM) -> Accelerator:
+    """Return the options for KVM with the host's own processor."""
+    return Accelerator(program, "kvm", ("-accel", "kvm", "-cpu", "host"))
+
+
+def emulator(version: tuple[int, int], program: str = PROGRAM) -> Accelerator:
+    """Return the options for emulating a processor that can itself run KVM guests."""
+    # QEMU 7's emulated cmpxchg16b breaks Linux 6.12 within seconds of its start.
+    processor = "EPYC,+svm,+npt" + (",-cx16" if version < (8, 0) else "")
+    return Accelerator(program, "tcg", ("-accel", "tcg,thread=multi", "-cpu", processor))
+
+
+def find_version(program: str = PROGRAM) -> tuple[int, int]:
+    """Return QEMU's major and minor version."""
+    try:
+        output = run([program, "--version"]).stdout
+    except VirtnodeError as error:
+        if error.code is not Code.UNAVAILABLE:
+            raise
+        raise VirtnodeError(
+            Code.UNAVAILABLE,
+            f"{program} is not installed",
+            "install the package qemu-system-x86 (Debian) or qemu-system-x86-core (Fedora)",
+        ) from error
+    match = re.search(r"version (\d+)\.(\d+)", output)
+    if not match:
+        raise VirtnodeError(Code.FAILED, f"{program} does not say its version: {output.strip()!r}")
+    return int(match[1]), int(match[2])
+
+
+def boot_sector() -> bytes:
+    """Make a disk of one sector whose program writes EXIT_VALUE to EXIT_PORT, then halts."""
+    program = bytes((0xB0, EXIT_VALUE, 0xE6, EXIT_PORT, 0xF4, 0xEB, 0xFD))  # mov al; out; hlt; jmp to the hlt
+    return program.ljust(510, b"\0") + b"\x55\xaa"
+
+
+def proof_command(program: str, disk: Path) -> tuple[str, ...]:
+    """Return the command that boots the sector with KVM and ends with EXIT_STATUS if it ran."""
+    return (
+        *(program, "-no-user-config", "-nodefaults", "-machine", "pc", "-m", "64", "-display", "none"),
+        *kvm_accelerator(program).options,
+        *("-device", f"isa-debug-exit,iobase={EXIT_PORT:#x},iosize=4"),
+        *("-drive", f"if=ide,format=raw,snapshot=on,file={disk}"),
+    )
+
+
+def prove_kvm(program: str = PROGRAM) -> bool:
+    """Say whether KVM runs a boot sector in time: some hosts' /dev/kvm opens, and then hangs or aborts."""
+    with tempfile.TemporaryDirectory(prefix="virtnode-kvm-") as folder:
+        disk = Path(folder, "sector")
+        disk.write_bytes(boot_sector())
+        try:
+            result = run(proof_command(program, disk), check=False, timeout=PROOF_SECONDS)
+        except VirtnodeError as error:
+            logger.debug("KVM gave no proof: %s", error)
+            return False
+    return result.status == EXIT_STATUS
