@@ -1,6 +1,6 @@
 """What a kickstart asks for, as frozen data: the only form the rest of the program knows it in."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -20,7 +20,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Repository:
-    """A package repository: exactly one of the three addresses is set; `name` is empty for the `url` command."""
+    """A package repository: just one of the three addresses is set; `name` is empty for the `url` command."""
 
     name: str
     baseurl: str = ""
@@ -109,7 +109,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Firewall:
-    """The `firewall` command: inbound is refused but for these services and ports (`8080/tcp`)."""
+    """The `firewall` command: inbound is refused but for these services and ports (`80/tcp`, `59-69/udp`)."""
 
     enabled: bool = True
     services: tuple[str, ...] = ()
@@ -196,3 +196,16 @@ class ImageConfig:
     """Seconds the boot menu waits."""
     partitions: tuple[Partition, ...] = ()
     post_scripts: tuple[Script, ...] = field(default=())
+
+
+def config_as_json(config: ImageConfig) -> dict[str, object]:
+    """Return a configuration in JSON's own types: the same kickstart always gives the same."""
+    return {name: _as_json(value) for name, value in asdict(config).items()}
+
+
+def _as_json(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _as_json(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_as_json(item) for item in value]
+    return str(value) if isinstance(value, (Path, StrEnum)) else value
