@@ -92,9 +92,10 @@ class _Tree:
         self._index = index
         self._size = 0
         self._warnings: list[str] = []
+        self._tolerant = False
 
     def carry_out(self, rule: Rule) -> RuleResult:
-        self._size, self._warnings = 0, []
+        self._size, self._warnings, self._tolerant = 0, [], rule.tolerant
         removed_before = len(self.removed)
         try:
             _COMMANDS[rule.command](self, rule.arguments)
@@ -148,7 +149,7 @@ class _Tree:
     def remove(self, arguments: Sequence[str]) -> None:
         for glob in arguments:
             found = self._paths.glob(glob)
-            if not found and not self._was_there(glob):
+            if not (found or self._tolerant or self._was_there(glob)):
                 self._warnings.append(f"nothing matches {glob!r}")
             for path in found:
                 self._remove(path)
@@ -203,7 +204,7 @@ class _Tree:
         """Tell whether a glob names what a package lists or an earlier rule removed."""
         canonical = self._paths.canonical("/" + glob)
         patterns = [pattern for _, pattern in compile_globs([canonical, canonical + "/*"], self._paths)]
-        return any(pattern.match(path) for pattern in patterns for path in self._index.listed | self.removed)
+        return any(pattern.match(path) for path in self._index.listed | self.removed for pattern in patterns)
 
     def _files_below(self, directory: str) -> Iterable[str]:
         for folder, _, names in os.walk(self._paths.host(directory)):
