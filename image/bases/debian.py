@@ -1,0 +1,189 @@
+"""The Debian base: repositories from the host's apt sources, installed by mmdebstrap."""
+
+import hashlib
+import re
+import shlex
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+
+from image.bases import BootFiles, Package, Report, RepositoryState, Sources
+from image.bases.apt import MIRROR_HINT, Archive, find_archives
+from image.bases.licences import licence_of_copyright
+from image.config import ImageConfig
+from nodelib.errors import Code, VirtnodeError
+from nodelib.run import Result, run
+
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+SEARCH_TIMEOUT = 20
+"""Seconds to wait for an archive's answer."""
+
+BOOT_PACKAGES = ("shim-signed", "shim-helpers-amd64-signed", "grub-efi-amd64-signed", "grub-pc-bin")
+DOCUMENTATION = ("/usr/share/man/*", "/usr/share/info/*", "/usr/share/doc/*", "/usr/share/lintian/*")
+COPYRIGHT = "/usr/share/doc/*/copyright"
+MISSING_PACKAGE = re.compile(r"E: Unable to locate package (\S+)|E: Package '([^']+)' has no installation candidate")
+
+
+class Debian:
+    """Debian's packages through apt and mmdebstrap, signatures checked against Debian's archive keyring."""
+
+    name = "debian"
+
+    def __init__(self, host_root: Path = Path("/")) -> None:
+        self._host_root = host_root
+
+    def read_repositories(self, config: ImageConfig, sources: Sources) -> tuple[RepositoryState, ...]:
+        """Digest each archive's signed index, which changes with whatever it offers."""
+        return tuple(
+            RepositoryState(archive.suite, hashlib.sha256(_read_url(archive.in_release)).hexdigest())
+            for archive in self._archives(config, sources)
+        )
+
+    def install(self, config: ImageConfig, sources: Sources, root: Path, report: Report) -> None:
+        """Install the kickstart's packages with mmdebstrap; the initramfs is left to the pipeline."""
+        archives = sources.cache / "apt/archives"
+        (archives / "partial").mkdir(parents=True, exist_ok=True)
+        argv = mmdebstrap_argv(config, self._source_lines(config, sources), root, archives)
+        result = run(argv, env={"INITRD": "No"}, check=False, on_line=report)
+        if result.status != 0:
+            raise _translate_failure(result)
+
+    def list_packages(self, root: Path) -> list[Package]:
+        """Read dpkg's database; licences come from each package's copyright file."""
+        query = "${Package}\t${Version}\t${Architecture}\t${source:Package} ${source:Version}\t${db:Status-Status}\n"
+        admin = root / "var/lib/dpkg"
+        listing = run(["dpkg-query", f"--admindir={admin}", "-W", "-f", query]).stdout
+        rows = [line.split("\t") for line in listing.splitlines()]
+        return [
+            Package(name, version, architecture, _licence(root, name), source, _files(admin, name, architecture))
+            for name, version, architecture, source, status in rows
+            if status == "installed"
+        ]
+
+    def fetch_boot_files(self, config: ImageConfig, sources: Sources, root: Path, destination: Path) -> BootFiles:
+        """Download shim and GRUB from the same archives with apt, and unpack them without installing."""
+        options = self._apt_options(config, sources)
+        downloads = destination / "downloads"
+        downloads.mkdir(parents=True)
+        run(["apt-get", *options, "update", "-qq"])
+        run(["apt-get", *options, "download", "-qq", *BOOT_PACKAGES], cwd=downloads)
+        packages = []
+        for archive in sorted(downloads.glob("*.deb")):
+            run(["dpkg-deb", "--extract", archive, destination])
+            packages.append(_describe_archive(archive, destination))
+            archive.unlink()
+        downloads.rmdir()
+        signed = destination / "usr/lib/grub/x86_64-efi-signed"
+        return BootFiles(
+            shim=destination / "usr/lib/shim/shimx64.efi.signed",
+            mok_manager=destination / "usr/lib/shim/mmx64.efi.signed",
+            grub_removable=signed / "gcdx64.efi.signed",
+            grub_network=signed / "grubnetx64.efi.signed",
+            grub_bios=destination / "usr/lib/grub/i386-pc",
+            packages=tuple(packages),
+        )
+
+    def _archives(self, config: ImageConfig, sources: Sources) -> tuple[Archive, ...]:
+        mirror = sources.mirror or (config.url.baseurl if config.url else "")
+        return find_archives(config.suite, mirror, self._host_root)
+
+    def _source_lines(self, config: ImageConfig, sources: Sources) -> list[str]:
+        keyring = Path(config.gpg_keys[0]) if config.gpg_keys else KEYRING
+        if not keyring.exists():
+            raise VirtnodeError(
+                Code.UNAVAILABLE, f"{keyring} is not there", "install the package debian-archive-keyring"
+            )
+        extra = [Archive(repository.baseurl, config.suite) for repository in config.repositories]
+        return [archive.source_line(keyring) for archive in (*self._archives(config, sources), *extra)]
+
+    def _apt_options(self, config: ImageConfig, sources: Sources) -> list[str]:
+        home = sources.cache / "apt" / config.suite
+        for directory in ("lists/partial", "archives/partial", "sources.d", "trusted.d"):
+            (home / directory).mkdir(parents=True, exist_ok=True)
+        (home / "sources.list").write_text("\n".join(self._source_lines(config, sources)) + "\n")
+        (home / "status").touch()
+        settings = {
+            "APT::Architecture": "amd64",
+            "APT::Sandbox::User": "root",
+            "Dir::State": str(home),
+            "Dir::State::Lists": str(home / "lists"),
+            "Dir::State::status": str(home / "status"),
+            "Dir::Cache": str(home),
+            "Dir::Etc::SourceList": str(home / "sources.list"),
+            "Dir::Etc::SourceParts": str(home / "sources.d"),
+            "Dir::Etc::TrustedParts": str(home / "trusted.d"),
+        }
+        return [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
+
+
+def mmdebstrap_argv(config: ImageConfig, source_lines: Sequence[str], root: Path, archives: Path) -> list[str]:
+    """Build mmdebstrap's command line; downloaded packages are kept in `archives`, outside the root."""
+    packages = config.packages
+    excludes: list[str] = list(DOCUMENTATION) if packages.exclude_docs else []
+    dpkg_options = [f"path-exclude={pattern}" for pattern in excludes] + [f"path-include={COPYRIGHT}"] * bool(excludes)
+    if packages.languages is not None:
+        dpkg_options.append("path-exclude=/usr/share/locale/*/LC_MESSAGES/*")
+        dpkg_options += [f"path-include=/usr/share/locale/{language}/*" for language in packages.languages if language]
+    argv = ["mmdebstrap", "--mode=root", "--variant=essential", "--format=directory", "--architectures=amd64"]
+    argv += [f"--aptopt=APT::Install-Recommends {'false' if packages.exclude_weakdeps else 'true'}"]
+    # mmdebstrap has a mount namespace of its own, so a bind mount made by a hook cannot outlive it.
+    inside = '"$1"/var/cache/apt/archives'
+    argv.append(f"--setup-hook=mkdir -p {inside} && mount --bind {shlex.quote(str(archives))} {inside}")
+    argv.append(f"--customize-hook=umount {inside}")
+    argv += ["--aptopt=APT::Keep-Downloaded-Packages true", "--skip=download/empty", "--skip=essential/unlink"]
+    argv += [f"--dpkgopt={option}" for option in dpkg_options]
+    wanted = [*packages.install, *(f"{name}-" for name in packages.exclude)]
+    argv.append(f"--include={','.join(wanted)}")
+    return [*argv, config.suite, str(root), *source_lines]
+
+
+def _read_url(url: str) -> bytes:
+    try:
+        with urllib.request.urlopen(url, timeout=SEARCH_TIMEOUT) as answer:
+            content: bytes = answer.read()
+            return content
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise VirtnodeError(Code.UNAVAILABLE, f"{url} cannot be read: {reason}", MIRROR_HINT) from error
+
+
+def _translate_failure(result: Result) -> VirtnodeError:
+    text = result.stderr
+    names = sorted({first or second for first, second in MISSING_PACKAGE.findall(text)})
+    if names:
+        return VirtnodeError(
+            Code.INVALID, f"no repository has the package {', '.join(names)}", "look for a misspelling in %packages"
+        )
+    if "NO_PUBKEY" in text or "is not signed" in text or "signatures were invalid" in text or "BADSIG" in text:
+        return VirtnodeError(
+            Code.DENIED,
+            "a repository is not signed by a key of the keyring",
+            "update debian-archive-keyring, or name the right key with gpgkey in %addon virtnode_image",
+        )
+    if "No space left on device" in text:
+        return VirtnodeError(Code.FAILED, "the disk is full", "free some space, or pass --cache on a larger disk")
+    errors = [line for line in text.splitlines() if line.startswith(("E: ", "dpkg: error"))]
+    last = "; ".join(errors[:2]) or text.strip().splitlines()[-1]
+    return VirtnodeError(Code.FAILED, f"mmdebstrap failed: {last}", "the log of the build has its whole output")
+
+
+def _files(admin: Path, name: str, architecture: str) -> tuple[str, ...]:
+    for listing in (admin / f"info/{name}.list", admin / f"info/{name}:{architecture}.list"):
+        if listing.exists():
+            return tuple(line for line in listing.read_text().splitlines() if line != "/.")
+    return ()
+
+
+def _licence(root: Path, name: str) -> str:
+    path = root / "usr/share/doc" / name / "copyright"
+    try:
+        return licence_of_copyright(path.read_text(errors="replace"))
+    except OSError:
+        return "NOASSERTION"
+
+
+def _describe_archive(archive: Path, extracted: Path) -> Package:
+    query = "${Package}\t${Version}\t${Architecture}\t${source:Package} ${source:Version}"
+    name, version, architecture, source = run(["dpkg-deb", "--show", f"--showformat={query}", archive]).stdout.split("\t")
+    return Package(name, version, architecture, _licence(extracted, name), source, ())

@@ -1,0 +1,144 @@
+"""Kernel modules by group: what a kickstart keeps stays, with what it depends on; the rest goes."""
+
+import fnmatch
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from image.chroot import run_in_root
+from nodelib.errors import InvalidInput
+from nodelib.run import run
+
+MODULE_SUFFIX = re.compile(r"\.ko(\.(xz|zst|gz))?$")
+BRACES = re.compile(r"\{([^{}]*)\}")
+
+
+@dataclass(frozen=True)
+class DriverGroup:
+    """A named set of kernel modules: patterns below kernel/ without ending; `!` takes out again."""
+
+    name: str
+    reason: str
+    patterns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DriverReport:
+    """What was kept: bytes of module files by group, and the bytes dropped."""
+
+    kept: Mapping[str, int]
+    dropped: int
+
+
+def load_driver_groups(path: Path) -> dict[str, DriverGroup]:
+    """Read drivers.toml."""
+    tables = tomllib.loads(path.read_text())
+    return {name: DriverGroup(name, table["reason"], tuple(table["modules"])) for name, table in tables.items()}
+
+
+def check_driver_names(names: Sequence[str], groups: Mapping[str, DriverGroup]) -> None:
+    """Raise InvalidInput for each group that drivers.toml does not define."""
+    problems = [f"unknown driver group '{name}'; known are {', '.join(groups)}" for name in names if name not in groups]
+    if problems:
+        raise InvalidInput(problems, "the groups stand in kickstarts/drivers.toml")
+
+
+def find_kernel_version(root: Path) -> str:
+    """Name the newest kernel below /usr/lib/modules."""
+    versions = sorted((root / "usr/lib/modules").iterdir(), key=lambda path: _version_key(path.name))
+    return versions[-1].name
+
+
+def keep_drivers(root: Path, groups: Sequence[DriverGroup]) -> DriverReport:
+    """Drop the modules that no group keeps and no kept module needs, and rewrite depmod's indexes."""
+    version = find_kernel_version(root)
+    tree = root / "usr/lib/modules" / version
+    dependencies = read_dependencies(tree / "modules.dep")
+    kept = select_modules(dependencies, groups)
+    sizes = dict.fromkeys([group.name for group in groups], 0)
+    dropped = 0
+    for module in dependencies:
+        path = tree / module
+        if module in kept:
+            sizes[kept[module]] += path.stat().st_size
+        else:
+            dropped += path.stat().st_size
+            path.unlink()
+    _prune_empty(tree / "kernel")
+    run_in_root(root, ["depmod", version])
+    return DriverReport(sizes, dropped)
+
+
+def read_dependencies(path: Path) -> dict[str, tuple[str, ...]]:
+    """Read modules.dep: each module's path and the paths it needs, relative to the modules' folder."""
+    lines = (line.partition(":") for line in path.read_text().splitlines())
+    return {module: tuple(needed.split()) for module, _, needed in lines}
+
+
+def select_modules(
+    dependencies: Mapping[str, tuple[str, ...]], groups: Iterable[DriverGroup]
+) -> dict[str, str]:
+    """Map each module to keep to the first group that keeps it, dependencies included."""
+    kept: dict[str, str] = {}
+    for group in groups:
+        wanted = _compile(group.patterns, negative=False)
+        unwanted = _compile(group.patterns, negative=True)
+        for module in dependencies:
+            name = MODULE_SUFFIX.sub("", module.removeprefix("kernel/"))
+            if wanted.fullmatch(name) and not unwanted.fullmatch(name):
+                for needed in (module, *dependencies[module]):
+                    kept.setdefault(needed, group.name)
+    return kept
+
+
+def keep_firmware(root: Path) -> int:
+    """Drop firmware that no kept module names, processors' microcode aside; return the bytes dropped."""
+    firmware = root / "usr/lib/firmware"
+    if not firmware.is_dir():
+        return 0
+    modules = [str(path) for path in (root / "usr/lib/modules").rglob("*.ko*")]
+    named = set(run(["modinfo", "--field", "firmware", *modules]).stdout.split()) if modules else set()
+    patterns = re.compile("|".join(fnmatch.translate(name) for name in sorted(named)) or r"(?!)")
+    dropped = 0
+    for path in sorted(firmware.rglob("*")):
+        name = re.sub(r"\.(xz|zst)$", "", str(path.relative_to(firmware)))
+        if path.is_dir() and not path.is_symlink():
+            continue
+        if not patterns.match(name) and not name.startswith(("amd-ucode/", "intel-ucode/")):
+            dropped += path.lstat().st_size
+            path.unlink()
+    _prune_empty(firmware)
+    return dropped
+
+
+def _compile(patterns: Sequence[str], *, negative: bool) -> re.Pattern[str]:
+    chosen = [p.removeprefix("!") for p in patterns if p.startswith("!") is negative]
+    return re.compile("|".join(_translate(word) for pattern in chosen for word in _expand(pattern)) or r"(?!)")
+
+
+def _expand(pattern: str) -> list[str]:
+    found = BRACES.search(pattern)
+    if not found:
+        return [pattern]
+    return [
+        word
+        for choice in found[1].split(",")
+        for word in _expand(pattern[: found.start()] + choice + pattern[found.end() :])
+    ]
+
+
+def _translate(pattern: str) -> str:
+    parts = (re.escape(part).replace(r"\*", "[^/]*") for part in pattern.split("**"))
+    return ".*".join(parts)
+
+
+def _prune_empty(directory: Path) -> None:
+    for path in sorted(directory.rglob("*"), reverse=True):
+        if path.is_dir() and not path.is_symlink() and not any(path.iterdir()):
+            path.rmdir()
+
+
+def _version_key(version: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", version) if part]

@@ -1,0 +1,31 @@
+"""Media: each turns the same kernel, initramfs and root into something a machine can boot."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from image.bases import BootFiles
+from image.config import Partition
+
+
+@dataclass(frozen=True)
+class Payload:
+    """What every medium carries, and what its boot menu says."""
+
+    name: str
+    """File names begin with it: virtnode-VERSION-ARCH."""
+    title: str
+    """The product and its version, as a person reads it in a menu."""
+    label: str
+    """The ISO's volume label, by which the initramfs finds the medium: one of its own for each build."""
+    kernel: Path
+    initramfs: Path
+    rootfs: Path
+    boot: BootFiles
+    kernel_arguments: Sequence[str]
+    menu_timeout: int
+    partitions: Sequence[Partition]
+    pxe_url: str
+    """Where the PXE folder will be served by HTTP; empty derives it from the boot server's address."""
+    epoch: int
+    """Seconds since 1970 that every time stamp on the media shows."""

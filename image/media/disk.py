@@ -1,0 +1,191 @@
+"""The disk image: the installed layout, ready to be written to a disk or started as a virtual machine."""
+
+import json
+import os
+import struct
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from image.config import Partition
+from image.media import Payload
+from image.media.fat import make_fat
+from image.media.grub import Entry, LIVE, SCREEN, SERIAL, make_core_image, menu_text
+from nodelib.run import run
+
+MEBIBYTE = 1024 * 1024
+SECTOR = 512
+BIOS_BOOT = "21686148-6449-6E6F-744E-656564454649"
+EFI_SYSTEM = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
+LINUX_ROOT = "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709"
+LINUX_DATA = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
+
+ESP_LABEL = "VIRTNODE-SP"
+STATE_LABEL = "virtnode-state"
+NAMESPACE = uuid.UUID("8f9f2f5e-6a0a-5d5e-9a8e-4b1d1c1b7a11")
+"""What partitions' identifiers are derived from, with the image's label, so that a rebuild gives the same."""
+
+BOOT_IMAGE_KERNEL_SECTOR = 0x5C
+"""Where boot.img keeps the sector of GRUB's core image (64 bits), as its source boot.S says."""
+BOOT_IMAGE_DRIVE_CHECK = 0x66
+"""Two bytes of boot.img; no-ops there make it trust the drive number the BIOS gives."""
+CORE_IMAGE_BLOCK_LIST = 0x1F4
+"""Where the core image's first sector keeps the sector of its second (64 bits), as diskboot.S says."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """One partition of the layout; start and size in MiB."""
+
+    name: str
+    type: str
+    start: int
+    size: int
+
+
+def plan_regions(partitions: Sequence[Partition]) -> tuple[Region, ...]:
+    """Lay out boot loader, two slots and state; the kickstart's `part` commands change sizes."""
+    asked = {partition.mountpoint: partition.size for partition in partitions}
+    wanted = (
+        ("bios", BIOS_BOOT, 1),
+        ("esp", EFI_SYSTEM, asked.get("/boot/efi", 256)),
+        ("virtnode-a", LINUX_ROOT, asked.get("/", 512)),
+        ("virtnode-b", LINUX_ROOT, asked.get("/", 512)),
+        ("virtnode-state", LINUX_DATA, asked.get("/var/lib/virtnode", 256)),
+    )
+    regions: list[Region] = []
+    start = 1
+    for name, kind, size in wanted:
+        regions.append(Region(name, kind, start, size))
+        start += size
+    return tuple(regions)
+
+
+def make_disk(payload: Payload, workspace: Path, output: Path) -> list[Path]:
+    """Write NAME.raw.zst and NAME.qcow2 into `output` and return their paths."""
+    raw = workspace / f"{payload.name}.raw"
+    regions = plan_regions(payload.partitions)
+    write_partition_table(raw, regions, payload.label)
+    by_name = {region.name: region for region in regions}
+    write_bios_loader(payload, workspace, raw, by_name["bios"])
+    esp = workspace / "esp.img"
+    make_esp(payload, workspace, esp, by_name["esp"].size * MEBIBYTE)
+    copy_into(raw, esp, by_name["esp"])
+    copy_into(raw, payload.rootfs, by_name["virtnode-a"])
+    state = workspace / "state.img"
+    make_state(state, by_name["virtnode-state"].size * MEBIBYTE, payload)
+    copy_into(raw, state, by_name["virtnode-state"])
+    compressed = output / f"{payload.name}.raw.zst"
+    run(["zstd", "-q", "-f", "-3", "--no-progress", raw, "-o", compressed])
+    qcow2 = output / f"{payload.name}.qcow2"
+    options = "compression_type=zstd,lazy_refcounts=off"
+    run(["qemu-img", "convert", "-m", "1", "-c", "-f", "raw", "-O", "qcow2", "-o", options, raw, qcow2])
+    for path in (raw, esp, state):
+        path.unlink()
+    return [compressed, qcow2]
+
+
+def write_partition_table(raw: Path, regions: Sequence[Region], label: str) -> None:
+    """Make `raw`, sparse, with a GPT whose identifiers come from `label`."""
+    end = regions[-1].start + regions[-1].size + 1
+    with raw.open("wb") as disk:
+        disk.truncate(end * MEBIBYTE)
+    lines = ["label: gpt", f"label-id: {_identifier(label, 'disk')}", "unit: sectors"]
+    lines += [
+        f"start={region.start * 2048}, size={region.size * 2048}, type={region.type}, "
+        f'name="{region.name}", uuid={_identifier(label, region.name)}'
+        for region in regions
+    ]
+    run(["sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", raw], stdin="\n".join(lines) + "\n")
+
+
+def write_bios_loader(payload: Payload, workspace: Path, raw: Path, region: Region) -> None:
+    """Write GRUB for BIOS: boot.img into the first sector, the core image into its partition."""
+    core = workspace / "core.img"
+    early = f"search --no-floppy --set=root --label {ESP_LABEL}\nset prefix=($root)/grub\n"
+    make_core_image(payload.boot.grub_bios, "i386-pc", "/grub", early, core)
+    first, image = bios_sectors((payload.boot.grub_bios / "boot.img").read_bytes(), core.read_bytes(), region.start * 2048)
+    with raw.open("r+b") as disk:
+        # The partition table's own entries begin at byte 440 of this sector.
+        disk.write(first[:440])
+        disk.seek(region.start * MEBIBYTE)
+        disk.write(image)
+    core.unlink()
+
+
+def bios_sectors(boot_image: bytes, core_image: bytes, sector: int) -> tuple[bytes, bytes]:
+    """Return boot.img and the core image made to find each other when the latter lies at `sector`."""
+    first = bytearray(boot_image)
+    struct.pack_into("<Q", first, BOOT_IMAGE_KERNEL_SECTOR, sector)
+    first[BOOT_IMAGE_DRIVE_CHECK : BOOT_IMAGE_DRIVE_CHECK + 2] = b"\x90\x90"
+    core = bytearray(core_image)
+    struct.pack_into("<Q", core, CORE_IMAGE_BLOCK_LIST, sector + 1)
+    return bytes(first), bytes(core)
+
+
+def make_esp(payload: Payload, workspace: Path, esp: Path, size: int) -> None:
+    """Make the EFI system partition: signed boot loaders, the menu, and slot A's kernel and initramfs."""
+    menu = workspace / "disk-grub.cfg"
+    menu.write_text(menu_text(slot_entries(payload), timeout=payload.menu_timeout, folder="/a"))
+    stub = workspace / "disk-stub.cfg"
+    stub.write_text(f"search --no-floppy --set=root --label {ESP_LABEL}\nconfigfile ($root)/grub/grub.cfg\n")
+    files = {
+        "EFI/BOOT/BOOTX64.EFI": payload.boot.shim,
+        "EFI/BOOT/grubx64.efi": payload.boot.grub_disk,
+        f"EFI/{payload.boot.vendor}/grub.cfg": stub,
+        "grub/grub.cfg": menu,
+        "a/vmlinuz": payload.kernel,
+        "a/initrd.img": payload.initramfs,
+    }
+    make_fat(esp, files, label=ESP_LABEL, epoch=payload.epoch, size=size)
+
+
+def slot_entries(payload: Payload) -> tuple[Entry, ...]:
+    """List the menu of an installed disk."""
+    common = ("root=live:PARTLABEL=virtnode-a", *LIVE, *payload.kernel_arguments)
+    return (
+        Entry("start", f"Start {payload.title}", (*common, *SCREEN)),
+        Entry("serial", f"Start {payload.title} with serial console", (*common, *SERIAL)),
+        Entry("rescue", "Rescue shell", (*common, *SCREEN, "systemd.unit=rescue.target", "SYSTEMD_SULOGIN_FORCE=1")),
+    )
+
+
+def make_state(path: Path, size: int, payload: Payload) -> None:
+    """Make the empty state partition, ext4, the same bytes every time."""
+    identifier = _identifier(payload.label, "state-filesystem")
+    environment = {"E2FSPROGS_FAKE_TIME": str(payload.epoch), "SOURCE_DATE_EPOCH": str(payload.epoch)}
+    options = f"hash_seed={identifier},lazy_itable_init=1,nodiscard"
+    with path.open("wb") as state:
+        state.truncate(size)
+    run(["mke2fs", "-q", "-t", "ext4", "-L", STATE_LABEL, "-U", identifier, "-E", options, path], env=environment)
+
+
+def copy_into(raw: Path, content: Path, region: Region) -> None:
+    """Copy a file system image into its partition, leaving holes where it has zeros."""
+    size = content.stat().st_size
+    if size > region.size * MEBIBYTE:
+        raise region_too_small(region, size)
+    target = raw.open("r+b")
+    with target, content.open("rb") as source:
+        offset = region.start * MEBIBYTE
+        while block := source.read(MEBIBYTE):
+            if block.count(0) != len(block):
+                os.pwrite(target.fileno(), block, offset)
+            offset += len(block)
+
+
+def region_too_small(region: Region, size: int) -> Exception:
+    """Say that a partition cannot hold what belongs in it, and how to change that."""
+    from nodelib.errors import Code, VirtnodeError
+
+    needed = -(-size // MEBIBYTE)
+    return VirtnodeError(
+        Code.INVALID,
+        f"partition {region.name} has {region.size} MiB, and {needed} MiB are needed",
+        "give the part command of the kickstart a larger --size",
+    )
+
+
+def _identifier(label: str, name: str) -> str:
+    return str(uuid.uuid5(NAMESPACE, json.dumps([label, name])))

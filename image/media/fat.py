@@ -1,0 +1,26 @@
+"""FAT file systems made without mounting them, the same bytes every time."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from nodelib.run import run
+
+CLUSTER_SLACK = 1.05
+"""What FAT itself takes, as a factor on the content."""
+
+
+def make_fat(path: Path, files: Mapping[str, Path], *, label: str, epoch: int, size: int | None = None) -> None:
+    """Make a FAT file system at `path` holding `files` (name inside → source); `size` in bytes, else just enough."""
+    content = sum(source.stat().st_size for source in files.values())
+    kibibytes = (size or int(content * CLUSTER_SLACK) + 512 * 1024) // 1024
+    serial = f"{epoch & 0xFFFFFFFF:08x}"
+    path.unlink(missing_ok=True)
+    run(["mkfs.vfat", "--invariant", "-n", label, "-i", serial, "-C", path, str(kibibytes)])
+    environment = {"SOURCE_DATE_EPOCH": str(epoch), "TZ": "UTC", "MTOOLS_SKIP_CHECK": "1"}
+    folders = {str(parent) for name in files for parent in Path(name).parents if str(parent) != "."}
+    for folder in sorted(folders):
+        run(["mmd", "-i", path, f"::{folder}"], env=environment)
+    for name, source in sorted(files.items()):
+        os.utime(source, (epoch, epoch))
+        run(["mcopy", "-m", "-i", path, source, f"::{name}"], env=environment)
