@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 from image.file_owners import OWNERSHIP_NAME, Ownership, read_ownership
+from image.initramfs_reader import read_initramfs
 from image.medium import ESP_TYPE, Kind, Medium, open_medium
 from image.squashfs_reader import read_squashfs
-from image.squashfs_usage import FileUsage, SquashfsUsage, measure_squashfs
+from image.squashfs_usage import FileUsage, SquashfsUsage, measure_squashfs, split_by_weight
 from image.tables import make_console, make_table, megabytes, percent
 
 UNLISTED = "(in no list)"
@@ -49,10 +50,12 @@ class SizeReport:
     drivers: tuple[SizeRow, ...]
     files: tuple[SizeRow, ...]
     medium: tuple[SizeRow, ...]
+    initramfs: tuple[SizeRow, ...]
+    """By folder, compressed bytes estimated: an initramfs is compressed as one. Empty when unreadable."""
 
 
 def measure_sizes(path: Path) -> SizeReport:
-    """Measure an artefact from its own tables: nothing is compressed again, nothing estimated."""
+    """Measure an artefact: the root exactly, from its own tables; only the initramfs is estimated."""
     with open_medium(path) as medium:
         image = read_squashfs(medium.squashfs.source, medium.squashfs.offset)
         usage = measure_squashfs(image)
@@ -69,6 +72,7 @@ def measure_sizes(path: Path) -> SizeReport:
             drivers=_sorted(_group(modules, _driver_group(ownership))),
             files=_sorted(SizeRow(file.path, file.compressed, file.size, 1) for file in usage.files),
             medium=_sorted(_rows_of_medium(medium, usage)),
+            initramfs=_sorted(_group(_measure_initramfs(medium), _directory_or_module)),
         )
 
 
@@ -88,6 +92,7 @@ def print_sizes(artefact: Path, *, limit: int, as_json: bool, console: Console |
         (f"{what} of the root", report.packages, report.squashfs_bytes),
         ("driver groups (their bytes are in the table above too)", report.drivers, report.squashfs_bytes),
         ("files", report.files, report.squashfs_bytes),
+        ("the initramfs (estimated)", report.initramfs, sum(row.compressed for row in report.initramfs)),
     )
     for title, rows, whole in sections:
         if rows:
@@ -123,6 +128,20 @@ def _driver_group(ownership: Ownership | None) -> Callable[[str], str]:
 
 def _directory_of(path: str) -> str:
     return "/".join(path.split("/")[:-1][: _DIRECTORY_DEPTH + 1]) or "/"
+
+
+def _directory_or_module(path: str) -> str:
+    """Name a file's folder; for a module its folder in the kernel's tree, whatever the kernel's version."""
+    path = path if path.startswith("/usr/") else f"/usr{path}"
+    return _driver_group(None)(path) if path.startswith(_MODULES) else _directory_of(path)
+
+
+def _measure_initramfs(medium: Medium) -> list[FileUsage]:
+    """Divide the initramfs's bytes among its files by how well each compresses alone."""
+    stored = next((file for file in medium.files if _part_of_medium(file.path) == "initramfs"), None)
+    files = read_initramfs(stored.read()) if stored else ()
+    parts = split_by_weight(stored.size if stored else 0, [file.weight for file in files])
+    return [FileUsage(file.path, file.size, part) for file, part in zip(files, parts, strict=True)]
 
 
 def _is_module(file: FileUsage) -> bool:

@@ -38,7 +38,7 @@ def measure_squashfs(image: SquashfsImage) -> SquashfsUsage:
     costs = _costs_of_pieces(users)
     compressed: dict[int, int] = defaultdict(int)
     for piece, inodes in users.items():
-        for inode, part in zip(sorted(inodes), _split(costs[piece], [1] * len(inodes)), strict=True):
+        for inode, part in zip(sorted(inodes), split_by_weight(costs[piece], [1] * len(inodes)), strict=True):
             compressed[inode] += part
     first_paths = {file.path for file in files.values()}
     usages = tuple(_usage(file, compressed[file.inode], file.path in first_paths) for file in image.files)
@@ -61,12 +61,12 @@ def _costs_of_pieces(pieces: Iterable[Piece]) -> Mapping[Piece, int]:
     for parts in fragments.values():
         parts.sort(key=lambda piece: piece.offset)
         lengths = [piece.length or 0 for piece in parts]
-        costs |= dict(zip(parts, _split(parts[0].stored, lengths), strict=True))
+        costs |= dict(zip(parts, split_by_weight(parts[0].stored, lengths), strict=True))
     return costs
 
 
-def _split(total: int, weights: list[int]) -> list[int]:
-    """Divide a whole number by weights into whole numbers that add up to it."""
+def split_by_weight(total: int, weights: list[int]) -> list[int]:
+    """Divide a whole number by weights into whole numbers that add up to it; no weight at all gives zeros."""
     parts, given, seen, whole = [], 0, 0, max(sum(weights), 1)
     for weight in weights:
         seen += weight
