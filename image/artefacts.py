@@ -12,8 +12,8 @@ from rich.table import Table
 
 from image.boot_menu import MenuEntry, read_menus
 from image.boot_methods import BootMethods, find_boot_methods, kernel_version
-from image.manifest import MANIFEST_NAME, Manifest, read_manifest
-from image.medium import Kind, Medium, Partition, StoredFile, open_medium
+from image.manifest import MANIFEST_NAME, read_manifest
+from image.medium import Kind, Medium, Partition, StoredFile, find_beside, open_medium
 from image.squashfs_reader import Superblock, read_superblock
 from image.tables import make_console, make_table, megabytes
 from nodelib.errors import Code, VirtnodeError
@@ -60,7 +60,8 @@ def describe_artefact(path: Path) -> ArtefactDescription:
     with open_medium(path) as medium:
         release = _read_os_release(medium.squashfs)
         superblock = _read_superblock(medium.squashfs)
-        manifest = find_manifest(medium.path)
+        manifest_path = find_beside(medium.path, MANIFEST_NAME)
+        manifest = read_manifest(manifest_path) if manifest_path else None
         kernel = _find_file(medium, _KERNEL_NAMES)
         initramfs = _find_file(medium, _INITRAMFS_NAMES)
         return ArtefactDescription(
@@ -97,14 +98,6 @@ def print_artefact(path: Path, *, as_json: bool, console: Console | None = None)
     for entry in description.menu:
         console.print(f"{entry.menu}: {entry.title}")
         console.print(f"    {entry.kernel} {entry.arguments}")
-
-
-def find_manifest(artefact: Path) -> Manifest | None:
-    """Read the manifest beside an artefact, or one folder up as for pxe/; None when there is none."""
-    for folder in (artefact if artefact.is_dir() else artefact.parent, artefact.parent):
-        if (folder / MANIFEST_NAME).exists():
-            return read_manifest(folder / MANIFEST_NAME)
-    return None
 
 
 def parse_os_release(text: str) -> dict[str, str]:

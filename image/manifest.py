@@ -13,6 +13,7 @@ from image.sums import Artefact
 from nodelib.errors import Code, VirtnodeError
 
 MANIFEST_NAME = "manifest.json"
+SBOM_NAME = "sbom.spdx.json"
 SCHEMA = 1
 
 _Entry = TypeVar("_Entry")
@@ -103,7 +104,11 @@ def collect_manifest(
             )
             for package, where in sorted(boot_packages.items(), key=lambda item: item[0].name)
         ),
-        artefacts=tuple(sorted(artefacts, key=lambda artefact: artefact.path)),
+        artefacts=tuple(
+            artefact
+            for artefact in sorted(artefacts, key=lambda artefact: artefact.path)
+            if artefact.path not in {MANIFEST_NAME, SBOM_NAME}
+        ),
     )
 
 

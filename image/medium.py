@@ -101,6 +101,13 @@ def find_artefact(path: Path) -> Path:
     raise VirtnodeError(Code.NOT_FOUND, f"{path} has no artefact", "build writes them to its --out folder")
 
 
+def find_beside(artefact: Path, name: str) -> Path | None:
+    """Find a file that the build wrote beside an artefact, for those in pxe/ one folder up; None when absent."""
+    folder = artefact.resolve() if artefact.is_dir() else artefact.resolve().parent
+    folders = [folder, folder.parent] if folder.name == Kind.PXE else [folder]
+    return next((place / name for place in folders if (place / name).exists()), None)
+
+
 def read_partitions(raw: Path) -> tuple[Partition, ...]:
     """Read a raw image's partition table; none when it has no table."""
     result = run(["sfdisk", "--json", raw], check=False)

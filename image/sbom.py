@@ -11,7 +11,6 @@ from urllib.parse import quote
 from image.licence_expressions import NOASSERTION, canonical_expression, licence_reference, references_in
 from image.manifest import BootPackage, Identity, InstalledPackage, Manifest
 
-SBOM_NAME = "sbom.spdx.json"
 NAMESPACE = "urn:virtnode:sbom"
 
 _DOCUMENT = "SPDXRef-DOCUMENT"

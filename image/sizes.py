@@ -12,7 +12,7 @@ from rich.table import Table
 
 from image.file_owners import OWNERSHIP_NAME, Ownership, read_ownership
 from image.initramfs_reader import read_initramfs
-from image.medium import ESP_TYPE, Kind, Medium, open_medium
+from image.medium import ESP_TYPE, Kind, Medium, find_beside, open_medium
 from image.squashfs_reader import read_squashfs
 from image.squashfs_usage import FileUsage, SquashfsUsage, measure_squashfs, split_by_weight
 from image.tables import make_console, make_table, megabytes, percent
@@ -59,7 +59,8 @@ def measure_sizes(path: Path) -> SizeReport:
     with open_medium(path) as medium:
         image = read_squashfs(medium.squashfs.source, medium.squashfs.offset)
         usage = measure_squashfs(image)
-        ownership = find_ownership(medium.path)
+        list_path = find_beside(medium.path, OWNERSHIP_NAME)
+        ownership = read_ownership(list_path) if list_path else None
         owner_of = _directory_of if ownership is None else _owner_in(ownership)
         rows = _group(usage.files, owner_of)
         modules = [file for file in usage.files if _is_module(file)]
@@ -101,14 +102,6 @@ def print_sizes(artefact: Path, *, limit: int, as_json: bool, console: Console |
             _print_remainder(rows[limit:], console)
     if advice := _advise(report):
         console.print(f"\n{advice}")
-
-
-def find_ownership(artefact: Path) -> Ownership | None:
-    """Read the list of owners beside an artefact, or one folder up as for pxe/; None when there is none."""
-    for folder in (artefact if artefact.is_dir() else artefact.parent, artefact.parent):
-        if (folder / OWNERSHIP_NAME).exists():
-            return read_ownership(folder / OWNERSHIP_NAME)
-    return None
 
 
 def _owner_in(ownership: Ownership) -> Callable[[str], str]:

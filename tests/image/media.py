@@ -3,10 +3,11 @@
 import json
 import shutil
 import struct
+import subprocess
 from pathlib import Path
 
 from nodelib.run import run
-from tests.image.squashfs import make_squashfs
+from tests.image.squashfs_images import make_squashfs
 
 KERNEL_VERSION = "6.12.1-test"
 SHIM = b"MZ\0\0sbat,1,SBAT\nshim,4,UEFI shim\n"
@@ -31,6 +32,17 @@ menuentry "virtnode on ${port}" {
 }
 """
 MIB = 2**20
+
+
+def make_cpio(folder: Path, files: dict[str, bytes]) -> bytes:
+    """Pack files with the real cpio."""
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    names = "\n".join(["usr", *files]).encode() + b"\n"
+    argv = ["cpio", "--quiet", "-o", "-H", "newc"]
+    return subprocess.run(argv, input=names, cwd=folder, capture_output=True, check=True).stdout
 
 
 def make_kernel() -> bytes:

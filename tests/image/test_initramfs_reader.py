@@ -6,17 +6,7 @@ from pathlib import Path
 import pytest
 
 from image.initramfs_reader import read_initramfs
-
-
-def make_archive(folder: Path, files: dict[str, bytes]) -> bytes:
-    """Pack files with the real cpio."""
-    folder.mkdir()
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
-    names = "\n".join(["usr", *files]).encode() + b"\n"
-    argv = ["cpio", "--quiet", "-o", "-H", "newc"]
-    return subprocess.run(argv, input=names, cwd=folder, capture_output=True, check=True).stdout
+from tests.image.media import make_cpio
 
 
 @pytest.mark.parametrize(
@@ -24,8 +14,8 @@ def make_archive(folder: Path, files: dict[str, bytes]) -> bytes:
 )
 def test_archives_are_read_one_after_another(tmp_path: Path, packer: list[str]) -> None:
     """The plain archive in front and the compressed one behind it are both listed."""
-    early = make_archive(tmp_path / "early", {"usr/kernel/microcode.bin": b"m" * 999})
-    main = make_archive(tmp_path / "main", {"usr/bin/init": b"i" * 5001, "usr/lib/x.ko": b"x" * 3})
+    early = make_cpio(tmp_path / "early", {"usr/kernel/microcode.bin": b"m" * 999})
+    main = make_cpio(tmp_path / "main", {"usr/bin/init": b"i" * 5001, "usr/lib/x.ko": b"x" * 3})
     packed = subprocess.run(packer, input=main, capture_output=True, check=True).stdout
     files = read_initramfs(early + b"\0" * 512 + packed)
     assert [(file.path, file.size) for file in files] == [

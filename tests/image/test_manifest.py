@@ -39,7 +39,11 @@ def manifest(tmp_path: Path) -> Manifest:
         ownership=ownership,
         repositories=[RepositoryState("main", "ff")],
         boot_packages={Package("shim-signed", "1", "amd64", "MIT", "shim 1", ()): ("/EFI/BOOT/BOOTX64.EFI",)},
-        artefacts=[Artefact("pxe/vmlinuz", 2, "00"), Artefact("node.iso", 1, "00")],
+        artefacts=[
+            Artefact("pxe/vmlinuz", 2, "00"),
+            Artefact("node.iso", 1, "00"),
+            Artefact("manifest.json", 1, "00"),
+        ],
     )
 
 

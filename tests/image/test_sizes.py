@@ -1,5 +1,6 @@
 """why-size: the tables add up, with and without a list of owners."""
 
+import gzip
 import json
 import shutil
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from image.file_owners import Ownership, write_ownership
 from image.sizes import UNLISTED, measure_sizes, print_sizes
-from tests.image.media import KERNEL_VERSION, make_disk, make_iso, make_pxe
+from tests.image.media import KERNEL_VERSION, make_cpio, make_disk, make_iso, make_pxe
 
 NIC = f"/usr/lib/modules/{KERNEL_VERSION}/kernel/drivers/net/ethernet/nic.ko.xz"
 DISK = f"/usr/lib/modules/{KERNEL_VERSION}/kernel/drivers/scsi/disk.ko"
@@ -96,6 +97,22 @@ def test_disk_and_network_files_are_measured_too(tmp_path: Path) -> None:
     """A disk image is measured unpacked, a network boot folder by its files."""
     disk = measure_sizes(make_disk(tmp_path))
     assert disk.bytes == 8 * 2**20 == sum(row.compressed for row in disk.medium)
+    write_ownership(OWNERSHIP, tmp_path / "ownership.json.xz")
     pxe = measure_sizes(make_pxe(tmp_path))
+    assert pxe.has_owners
+    assert measure_sizes(tmp_path / "pxe/rootfs.squashfs").packages == pxe.packages
     assert {row.name for row in pxe.medium} == {"root (squashfs)", "kernel", "initramfs", "boot loaders"}
     assert pxe.files == disk.files
+
+
+def test_initramfs_is_divided_by_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An estimate for each folder adds up to the initramfs, modules by the kernel's folders, and says so."""
+    pxe = make_pxe(tmp_path)
+    module = "usr/lib/modules/6/kernel/drivers/net/nic.ko"
+    archive = make_cpio(tmp_path / "cpio", {"usr/bin/init": b"init" * 900, module: bytes(range(256)) * 9})
+    (pxe / "initrd.img").write_bytes(gzip.compress(archive))
+    rows = measure_sizes(pxe).initramfs
+    assert {row.name for row in rows} == {"/usr/bin", "drivers/net"}
+    assert sum(row.compressed for row in rows) == (pxe / "initrd.img").stat().st_size
+    print_sizes(pxe, limit=3, as_json=False)
+    assert "initramfs (estimated)" in capsys.readouterr().out

@@ -8,7 +8,7 @@ from image.squashfs_reader import read_squashfs
 from image.squashfs_tables import decompress_lz4
 from image.squashfs_usage import SquashfsUsage, measure_squashfs
 from nodelib.errors import Code, VirtnodeError
-from tests.image.squashfs import make_squashfs, make_tree
+from tests.image.squashfs_images import make_squashfs, make_tree
 
 SUPERBLOCK_SIZE = 96
 
