@@ -102,7 +102,7 @@ def find_artefact(path: Path) -> Path:
 
 
 def find_beside(artefact: Path, name: str) -> Path | None:
-    """Find a file that the build wrote beside an artefact, for those in pxe/ one folder up; None when absent."""
+    """Find a file that the build wrote beside an artefact, or one folder up from pxe/; None when absent."""
     folder = artefact.resolve() if artefact.is_dir() else artefact.resolve().parent
     folders = [folder, folder.parent] if folder.name == Kind.PXE else [folder]
     return next((place / name for place in folders if (place / name).exists()), None)
