@@ -68,6 +68,10 @@ def run(
     except BaseException:
         _end(process)
         raise
+    finally:
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
     result = Result(words, process.returncode, stdout, stderr)
     if check and result.status != 0:
         raise command_error(result)
