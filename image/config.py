@@ -1,10 +1,20 @@
 """What a kickstart asks for, as frozen data: the only form the rest of the program knows it in."""
 
+import re
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-MEGABYTE = 10**6
+SIZE_UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+_SIZE = re.compile(r"([0-9]+)(KB|MB|GB|)")
+
+
+def parse_size(text: str) -> int:
+    """Read a size, as in 120MB (10^6 bytes each), 1GB or plain bytes; raises ValueError for anything else."""
+    match = _SIZE.fullmatch(text)
+    if not match or int(match[1]) == 0:
+        raise ValueError(f"{text} is not a size, as in 120MB, 1GB or 120000000 (bytes)")
+    return int(match[1]) * SIZE_UNITS[match[2]]
 
 
 @dataclass(frozen=True, order=True)

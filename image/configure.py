@@ -11,7 +11,7 @@ from image.nftables import firewall_rules
 from nodelib.errors import Code, VirtnodeError
 
 OVERLAY = Path(__file__).parent / "data/rootfs"
-EMPTY_DIRECTORIES = ("run", "tmp", "var/tmp", "var/cache", "var/log", "boot")
+EMPTY_DIRECTORIES = ("dev", "run", "tmp", "var/tmp", "var/cache", "var/log", "boot")
 NOT_FOR_THE_IMAGE = ("etc/ssh/ssh_host_*", "etc/*-", "etc/apt/sources.list*", "var/lib/systemd/random-seed")
 
 
@@ -60,6 +60,8 @@ def write_locale(config: ImageConfig, root: Path) -> None:
     """Write language, keyboard layout, time zone and time servers."""
     write_text(root / "etc/locale.conf", f"LANG={config.language}\n")
     write_text(root / "etc/vconsole.conf", f"KEYMAP={config.keyboard}\n")
+    # Debian's own links point here; without them its tools find no keyboard and no language.
+    write_text(root / "etc/default/keyboard", f"XKBLAYOUT={config.keyboard}\nKEYMAP={config.keyboard}\n")
     zone = root / "etc/localtime"
     zone.unlink(missing_ok=True)
     zone.symlink_to(f"../usr/share/zoneinfo/{config.timezone}")

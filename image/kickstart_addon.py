@@ -5,14 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from image.config import MEGABYTE, Origin
+from image.config import Origin, parse_size
 from image.kickstart_draft import Draft, merged
 from image.kickstart_text import Problems, Section, split_words
 
 ADDON_NAME = "virtnode_image"
 BASES = ("debian", "fedora")
-SIZE_UNITS = {"": 1, "MB": MEGABYTE, "GB": 1000 * MEGABYTE}
-SIZE = re.compile(r"([0-9]+)\s*([A-Za-z]*)")
 GROUP_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 PACKAGE_GLOB = re.compile(r"[A-Za-z0-9*?\[][A-Za-z0-9._+:~*?\[\]!-]*")
 
@@ -56,13 +54,12 @@ def _read_suite(draft: Draft, origin: Origin, words: tuple[str, ...]) -> None:
 
 
 def _read_size_budget(draft: Draft, origin: Origin, words: tuple[str, ...]) -> None:
-    match = SIZE.fullmatch(" ".join(words))
-    if not match or match[2] not in SIZE_UNITS or int(match[1]) == 0:
+    try:
+        draft.set_once(origin, "size-budget", parse_size(" ".join(words)))
+    except ValueError:
         draft.problems.add(
             origin, f"size-budget {words[0]} is not a size", "as in 120MB, 1GB or 120000000 (bytes)"
         )
-        return
-    draft.set_once(origin, "size-budget", int(match[1]) * SIZE_UNITS[match[2]])
 
 
 def _read_gpgkey(draft: Draft, origin: Origin, words: tuple[str, ...]) -> None:

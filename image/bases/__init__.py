@@ -41,11 +41,15 @@ class BootFiles:
     """Signed first stage for UEFI."""
     mok_manager: Path
     grub_removable: Path
-    """Signed GRUB for a CD, USB stick or disk."""
+    """Signed GRUB for a CD or USB stick."""
+    grub_disk: Path
+    """Signed GRUB for an installed disk; it reads EFI/<vendor>/grub.cfg of its own partition."""
     grub_network: Path
     """Signed GRUB that reads its configuration by TFTP."""
     grub_bios: Path
     """Directory of GRUB's i386-pc modules and images."""
+    vendor: str
+    """The folder below EFI/ that the signed GRUB was built for."""
     packages: tuple[Package, ...]
 
 

@@ -79,8 +79,10 @@ class Debian:
             shim=destination / "usr/lib/shim/shimx64.efi.signed",
             mok_manager=destination / "usr/lib/shim/mmx64.efi.signed",
             grub_removable=signed / "gcdx64.efi.signed",
+            grub_disk=signed / "grubx64.efi.signed",
             grub_network=signed / "grubnetx64.efi.signed",
             grub_bios=destination / "usr/lib/grub/i386-pc",
+            vendor="debian",
             packages=tuple(packages),
         )
 

@@ -1,0 +1,57 @@
+#!/bin/sh
+# Build a node image, or run the tests:  ./build.sh [KICKSTART] [OPTIONS]   |   ./build.sh test [PYTEST OPTIONS]
+# As root on Debian, Ubuntu or Fedora. Installs the host tools it lacks, makes the Python environment that
+# pyproject.toml describes, and hands over to virtnode-image.
+set -eu
+cd "$(dirname "$0")"
+
+cache=${VIRTNODE_CACHE:-/var/cache/virtnode}
+
+say() { echo "build.sh: $*" >&2; }
+
+install_packages() {
+    [ $# -gt 0 ] || return 0
+    say "installing $*"
+    if command -v apt-get >/dev/null; then
+        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
+    elif command -v dnf >/dev/null; then
+        dnf install -y -q --setopt=install_weak_deps=False "$@" >&2
+    else
+        say "neither apt-get nor dnf is here; virtnode-image doctor lists what to install"
+    fi
+}
+
+if [ "$(id -u)" != 0 ]; then
+    say "needs root: it installs packages and builds a root file system; run it with sudo"
+    exit 1
+fi
+
+# Python 3.11 or newer with venv: the only thing needed before virtnode-image itself can say what is missing.
+python=$(command -v python3 || true)
+if [ -z "$python" ] || ! "$python" -c 'import venv, ensurepip' 2>/dev/null; then
+    install_packages python3 $(command -v apt-get >/dev/null && echo python3-venv)
+    python=$(command -v python3)
+fi
+
+extra=; purpose="any $(. /etc/os-release; case " $ID ${ID_LIKE:-} " in *fedora*|*rhel*) echo fedora ;; *) echo debian ;; esac)"
+case " $* " in *fedora*) purpose="any fedora" ;; *debian*) purpose="any debian" ;; esac
+if [ "${1:-}" = test ]; then extra=[test]; purpose="any debian fedora test"; fi
+
+# One environment for each content of pyproject.toml, outside the checkout.
+venv=$cache/venv-$( (cat pyproject.toml; pwd; echo "$extra"; "$python" --version) | sha256sum | cut -c1-16)
+if [ ! -e "$venv/ready" ]; then
+    say "making the Python environment in $venv"
+    rm -rf "$venv"
+    "$python" -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --editable ".$extra"
+    touch "$venv/ready"
+fi
+
+PYTHONDONTWRITEBYTECODE=1; export PYTHONDONTWRITEBYTECODE
+install_packages $("$venv/bin/virtnode-image" doctor --packages $purpose)
+
+if [ "${1:-}" = test ]; then
+    shift
+    exec "$venv/bin/python" -m pytest "$@"
+fi
+exec "$venv/bin/virtnode-image" build --cache "$cache" "$@"

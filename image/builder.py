@@ -1,0 +1,215 @@
+"""Build an image: the story from a kickstart's plan to artefacts in a folder."""
+
+import contextlib
+import json
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from image.bases import Package
+from image.cache import Cache
+from image.configure import OVERLAY
+from image.file_owners import OWNERSHIP_NAME, Ownership, collect_ownership, write_ownership
+from image.lint import check_rootfs, load_allowances
+from image.manifest import MANIFEST_NAME, Identity, collect_manifest, write_manifest
+from image.media import Payload
+from image.media.table import MEDIA_MAKERS
+from image.plan import CODE, PRODUCT, ImagePlan, Options, code_digest, digest
+from image.programs import install_programs
+from image.progress import Steps
+from image.sbom import write_sbom
+from image.squashfs import make_squashfs
+from image.sums import measure_artefacts, write_sums
+from image.tree import (
+    KernelStage,
+    copy_tree,
+    make_kernel_stage,
+    make_tree_stage,
+    read_boot_files,
+    read_package_list,
+    write_boot_files,
+    write_package_list,
+)
+from image.workspace import open_workspace, publish
+from nodelib.errors import Code, VirtnodeError
+
+logger = logging.getLogger(__name__)
+
+SBOM_NAME = "sbom.spdx.json"
+INSTALLER_CODE = ("bases/*.py", "chroot.py", "config.py", "kickstart*.py")
+"""The code that decides what the package stage holds."""
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Folders of the expensive stages, finished and locked against removal."""
+
+    installed: Path
+    kernel: Path
+    tree: Path
+
+
+def build_image(plan: ImagePlan, options: Options, steps: Steps) -> list[Path]:
+    """Build every medium of the plan into `options.out`, and return what was published there."""
+    check_rights()
+    with open_workspace(options.out) as workspace, contextlib.ExitStack() as held:
+        stages = make_stages(plan, options, steps, held)
+        root = workspace / "root"
+        with steps.step("programs"):
+            copy_tree(stages.tree / "root", root)
+            own = install_programs(root, options.sources.cache / "wheels")
+        packages = read_package_list(stages.tree)
+        with steps.step("lint"):
+            lint_root(plan, root, packages, own)
+        finished = workspace / "finished"
+        finished.mkdir()
+        kernel = read_kernel_stage(stages)
+        with steps.step("squashfs"):
+            rootfs = workspace / "rootfs.squashfs"
+            make_squashfs(root, rootfs, plan.profile, plan.epoch)
+        for medium in plan.media:
+            with steps.step(medium):
+                MEDIA_MAKERS[medium](make_payload(plan, kernel, rootfs), workspace, finished)
+        with steps.step("manifest"):
+            ownership = describe_root(stages.tree, root, packages, own)
+            write_records(plan, finished, root, packages, ownership, kernel)
+        check_budget(plan, finished)
+        return publish(finished, options.out)
+
+
+def check_rights() -> None:
+    """Raise VirtnodeError (denied) unless this process may make a root tree."""
+    if os.geteuid() != 0:
+        raise VirtnodeError(Code.DENIED, "building needs root: files of the image belong to it", "run it with sudo")
+
+
+def make_stages(plan: ImagePlan, options: Options, steps: Steps, held: contextlib.ExitStack) -> Stages:
+    """Make or find the packages, the kernel stage and the trimmed tree; `held` keeps them from removal."""
+    cache = Cache(options.sources.cache / "stages")
+    everything = digest([plan.as_json(), code_digest(CODE, ("*.py", "bases/*.py", "data/**/*"))])
+    installer = digest([code_digest(CODE, INSTALLER_CODE), installer_settings(plan)])
+
+    def install(folder: Path) -> None:
+        (folder / "root").mkdir()
+        (folder / "boot").mkdir()
+        base = plan.base
+        base.install(plan.config, options.sources, folder / "root", steps.detail)
+        write_package_list(base.list_packages(folder / "root"), folder)
+        boot = base.fetch_boot_files(plan.config, options.sources, folder / "root", folder / "boot")
+        write_boot_files(boot, folder)
+
+    with steps.step("packages"):
+        installed, _ = held.enter_context(cache.stage("packages", installer, install))
+    with steps.step("kernel"):
+        kernel, _ = held.enter_context(
+            cache.stage("kernel", everything, lambda folder: make_kernel_stage(plan, installed, folder))
+        )
+    with steps.step("tree"):
+        tree, _ = held.enter_context(
+            cache.stage("tree", everything, lambda folder: make_tree_stage(plan, installed, folder))
+        )
+    return Stages(installed, kernel, tree)
+
+
+def installer_settings(plan: ImagePlan) -> object:
+    """Say what the package stage depends on: repositories as they are, packages, the time all files show."""
+    config = plan.config
+    chosen = [config.base, config.suite, repr(config.packages), repr(config.url), repr(config.repositories)]
+    return [*chosen, [[state.name, state.digest] for state in plan.repositories], list(config.gpg_keys)]
+
+
+def read_kernel_stage(stages: Stages) -> KernelStage:
+    """Name the files that boot."""
+    folder = stages.kernel
+    return KernelStage(folder / "vmlinuz", folder / "initrd.img", read_boot_files(stages.installed))
+
+
+def lint_root(plan: ImagePlan, root: Path, packages: Sequence[Package], own: Sequence[str]) -> None:
+    """Refuse a root that is broken or holds a file nobody accounts for."""
+    ours = [*own, *(f"{path}/*" for path in own), *overlay_paths()]
+    problems = check_rootfs(root, packages, load_allowances(plan.config.base), ours=ours)
+    if problems:
+        raise VirtnodeError(
+            Code.FAILED,
+            "\n".join([f"the root has {len(problems)} problems:", *problems]),
+            "a trim rule that drops too much, or a file to name in image/data/generated.toml",
+        )
+
+
+def overlay_paths() -> list[str]:
+    """List the files that are laid over every root, as absolute paths inside it."""
+    return [f"/{path.relative_to(OVERLAY)}" for path in sorted(OVERLAY.rglob("*")) if path.is_file()]
+
+
+def make_payload(plan: ImagePlan, kernel: KernelStage, rootfs: Path) -> Payload:
+    """Gather what every medium carries."""
+    return Payload(
+        name=plan.name,
+        title=f"{PRODUCT} {plan.version}",
+        label=plan.label,
+        kernel=kernel.kernel,
+        initramfs=kernel.initramfs,
+        rootfs=rootfs,
+        boot=kernel.boot,
+        kernel_arguments=plan.config.kernel_arguments,
+        menu_timeout=plan.config.boot_timeout,
+        partitions=plan.config.partitions,
+        pxe_url=plan.pxe_url,
+        epoch=plan.epoch,
+    )
+
+
+def describe_root(tree: Path, root: Path, packages: Sequence[Package], own: Sequence[str]) -> Ownership:
+    """Name an owner for every file of the finished root."""
+    drivers = json.loads((tree / "trim.json").read_text())["drivers"]
+    return collect_ownership(root, packages, own_paths=[*own, *overlay_paths()], drivers=drivers)
+
+
+def write_records(
+    plan: ImagePlan,
+    finished: Path,
+    root: Path,
+    packages: Sequence[Package],
+    ownership: Ownership,
+    kernel: KernelStage,
+) -> None:
+    """Write what is in the image: manifest, bill of materials, owners of files, sums."""
+    identity = Identity(
+        product=PRODUCT,
+        version=plan.version,
+        architecture=plan.architecture,
+        base=plan.config.base,
+        suite=plan.config.suite,
+        plan=plan.id,
+        profile=str(plan.profile),
+        source_date_epoch=plan.epoch,
+    )
+    manifest = collect_manifest(
+        identity,
+        root=root,
+        packages=packages,
+        ownership=ownership,
+        repositories=plan.repositories,
+        boot_packages={package: ("boot loaders",) for package in kernel.boot.packages},
+        artefacts=measure_artefacts(finished),
+    )
+    write_manifest(manifest, finished / MANIFEST_NAME)
+    write_sbom(manifest, finished / SBOM_NAME)
+    write_ownership(ownership, finished / OWNERSHIP_NAME)
+    write_sums(finished)
+
+
+def check_budget(plan: ImagePlan, finished: Path) -> None:
+    """Refuse an ISO over its budget; what was built before stays in the output folder."""
+    iso = finished / f"{plan.name}.iso"
+    if plan.size_budget is None or not iso.exists():
+        return
+    size = iso.stat().st_size
+    if size > plan.size_budget:
+        raise VirtnodeError(
+            Code.FAILED,
+            f"the ISO has {size / 1e6:.1f} MB, and its budget is {plan.size_budget / 1e6:.1f} MB",
+            "build with a larger --size-budget, then ask virtnode-image why-size what to drop",
+        )

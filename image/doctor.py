@@ -1,0 +1,71 @@
+"""What this host lacks to build and to test, and which packages bring it."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+Which = Callable[[str], str | None]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program, or a file when the name begins with `/`, and the package that has it on each host family."""
+
+    name: str
+    purpose: str
+    debian: str
+    fedora: str
+
+
+TOOLS = (
+    Tool("bwrap", "runs programs inside the root", "bubblewrap", "bubblewrap"),
+    Tool("mksquashfs", "compresses the root", "squashfs-tools", "squashfs-tools"),
+    Tool("xorriso", "makes the ISO", "xorriso", "xorriso"),
+    Tool("mkfs.vfat", "makes EFI system partitions", "dosfstools", "dosfstools"),
+    Tool("mcopy", "fills EFI system partitions", "mtools", "mtools"),
+    Tool("grub-mkimage", "makes BIOS boot images", "grub-common", "grub2-tools"),
+    Tool("sfdisk", "partitions disk images", "fdisk", "util-linux"),
+    Tool("mke2fs", "makes the state partition", "e2fsprogs", "e2fsprogs"),
+    Tool("qemu-img", "writes qcow2 images", "qemu-utils", "qemu-img"),
+    Tool("zstd", "compresses disk images", "zstd", "zstd"),
+    Tool("xz", "compresses the initramfs", "xz-utils", "xz"),
+    Tool("modinfo", "reads which firmware drivers want", "kmod", "kmod"),
+    Tool("git", "dates a build by its commit", "git", "git-core"),
+)
+DEBIAN_TOOLS = (
+    Tool("mmdebstrap", "installs Debian's packages", "mmdebstrap", "mmdebstrap"),
+    Tool("apt-get", "downloads Debian's packages", "apt", "apt"),
+    Tool("dpkg-query", "reads Debian's package database", "dpkg", "dpkg"),
+    Tool("/usr/share/keyrings/debian-archive-keyring.gpg", "checks Debian's signatures", "debian-archive-keyring", "debian-keyring"),
+)
+FEDORA_TOOLS = (
+    Tool("dnf", "installs Fedora's packages", "dnf", "dnf"),
+    Tool("rpm", "reads the RPM database", "rpm", "rpm"),
+    Tool("rpm2cpio", "unpacks boot loaders", "rpm2cpio", "rpm"),
+    Tool("cpio", "unpacks boot loaders", "cpio", "cpio"),
+)
+TEST_TOOLS = (
+    Tool("qemu-system-x86_64", "boots every medium", "qemu-system-x86", "qemu-system-x86-core"),
+    Tool("busybox", "is the guest inside the node", "busybox-static", "busybox"),
+)
+GROUPS: Mapping[str, tuple[Tool, ...]] = {
+    "any": TOOLS,
+    "debian": DEBIAN_TOOLS,
+    "fedora": FEDORA_TOOLS,
+    "test": TEST_TOOLS,
+}
+
+
+def find_missing(group: str, which: Which = shutil.which) -> tuple[Tool, ...]:
+    """List the tools of a group that this host lacks."""
+    return tuple(tool for tool in GROUPS[group] if not _is_there(tool.name, which))
+
+
+def _is_there(name: str, which: Which) -> bool:
+    return Path(name).exists() if name.startswith("/") else which(name) is not None
+
+
+def packages_of(tools: tuple[Tool, ...], family: str) -> list[str]:
+    """Name the packages that bring these tools on a host family, `debian` or `fedora`."""
+    return sorted({tool.fedora if family == "fedora" else tool.debian for tool in tools})

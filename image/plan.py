@@ -1,0 +1,219 @@
+"""The plan: everything a build will do, resolved before it does anything."""
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+
+from image.bases import Base, RepositoryState, Sources
+from image.bases.debian import Debian
+from image.bases.fedora import Fedora
+from image.config import ImageConfig, Origin, config_as_json
+from image.drivers import DriverGroup, check_driver_names, load_driver_groups
+from image.kickstart import load_kickstart
+from image.template import Rule, load_template
+from nodelib.errors import Code, InvalidInput, VirtnodeError
+from nodelib.run import run
+
+PRODUCT = "virtnode"
+CODE = Path(__file__).parent
+CHECKOUT = CODE.parent
+DRIVER_GROUPS = CHECKOUT / "kickstarts/drivers.toml"
+MEDIA = ("iso", "pxe", "disk")
+
+BASES: dict[str, Base] = {"debian": Debian(), "fedora": Fedora()}
+
+
+class Profile(StrEnum):
+    """How hard to compress: for a person who waits, or for a medium that is small."""
+
+    DEV = "dev"
+    RELEASE = "release"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks of a build, beside the kickstart."""
+
+    out: Path
+    profile: Profile = Profile.RELEASE
+    media: tuple[str, ...] = MEDIA
+    sources: Sources = Sources()
+    size_budget: int | None = None
+    """The ISO's bound in bytes; the kickstart's when None."""
+    pxe_url: str = ""
+    assembler: str = "virtnode"
+
+
+@dataclass(frozen=True)
+class ImagePlan:
+    """A build, resolved: the kickstart, the repositories as they are now, and every rule that applies."""
+
+    config: ImageConfig
+    profile: Profile
+    media: tuple[str, ...]
+    version: str
+    architecture: str
+    epoch: int
+    repositories: tuple[RepositoryState, ...]
+    drivers: tuple[DriverGroup, ...]
+    rules: tuple[Rule, ...]
+    size_budget: int | None
+    pxe_url: str
+
+    @property
+    def base(self) -> Base:
+        """The base that the kickstart names."""
+        return BASES[self.config.base]
+
+    @property
+    def name(self) -> str:
+        """What the artefacts' names begin with."""
+        return f"{PRODUCT}-{self.version}-{self.architecture}"
+
+    @property
+    def id(self) -> str:
+        """A digest of everything that shapes the image: equal plans make equal images."""
+        return digest([self.as_json(), code_digest(CODE), programs_digest()])
+
+    @property
+    def label(self) -> str:
+        """The ISO's volume label, one for each plan, so that a medium never boots another's root."""
+        return f"VIRTNODE-{self.id[:8].upper()}"
+
+    def as_json(self) -> dict[str, object]:
+        """Say the plan in JSON's types, without the paths of this machine and without passwords."""
+        return {
+            "product": PRODUCT,
+            "version": self.version,
+            "architecture": self.architecture,
+            "profile": str(self.profile),
+            "media": list(self.media),
+            "source_date_epoch": self.epoch,
+            "repositories": {state.name: state.digest for state in self.repositories},
+            "size_budget": self.size_budget,
+            "kickstart": settings_as_json(self.config),
+            "drivers": {group.name: list(group.patterns) for group in self.drivers},
+            "trim": [str(rule) for rule in self.rules],
+            "pxe_url": self.pxe_url,
+        }
+
+
+def make_plan(kickstart: Path, options: Options) -> ImagePlan:
+    """Resolve a kickstart and the command line into a plan; every problem found is reported at once."""
+    config = load_kickstart(kickstart)
+    groups = load_driver_groups(DRIVER_GROUPS)
+    check_driver_names(config.trim.keep_drivers, groups)
+    architecture = platform.machine()
+    if architecture != "x86_64":
+        raise VirtnodeError(Code.UNAVAILABLE, f"nodes are x86_64, and this machine is {architecture}")
+    return ImagePlan(
+        config=config,
+        profile=options.profile,
+        media=options.media,
+        version=version(PRODUCT),
+        architecture=architecture,
+        epoch=find_epoch(kickstart),
+        repositories=BASES[config.base].read_repositories(config, options.sources),
+        drivers=tuple(groups[name] for name in config.trim.keep_drivers or groups),
+        rules=load_rules(config),
+        size_budget=config.size_budget if options.size_budget is None else options.size_budget,
+        pxe_url=options.pxe_url.rstrip("/"),
+    )
+
+
+def check_kickstart(kickstart: Path) -> ImageConfig:
+    """Read a kickstart and its trim templates without asking any repository."""
+    config = load_kickstart(kickstart)
+    check_driver_names(config.trim.keep_drivers, load_driver_groups(DRIVER_GROUPS))
+    load_rules(config)
+    return config
+
+
+def load_rules(config: ImageConfig) -> tuple[Rule, ...]:
+    """Read every trim template that the kickstart names; all their problems are reported at once."""
+    variables = {"basearch": "x86_64", "libdir": "lib64", "product": PRODUCT, "version": config.suite}
+    rules: list[Rule] = []
+    problems: list[str] = []
+    for template in config.trim.templates:
+        try:
+            rules += load_template(template, variables)
+        except InvalidInput as error:
+            problems += error.problems
+    if problems:
+        raise InvalidInput(problems)
+    origin = Origin(config.source, 0)
+    for command, arguments in (("removepkg", config.trim.drop_packages), ("remove", config.trim.drop_paths)):
+        rules += [Rule(origin, command, (argument,)) for argument in arguments]
+    return tuple(rules)
+
+
+def find_epoch(kickstart: Path, environment: Mapping[str, str] = os.environ) -> int:
+    """Choose the time every file shows: SOURCE_DATE_EPOCH, else the checkout's last commit's, else the kickstart's."""
+    asked = environment.get("SOURCE_DATE_EPOCH")
+    if asked is not None:
+        if not asked.isdecimal():
+            raise InvalidInput([f"SOURCE_DATE_EPOCH is {asked!r}, and must be whole seconds since 1970"])
+        return int(asked)
+    committed = run(["git", "-C", CHECKOUT, "log", "-1", "--format=%ct"], check=False) if _has_git() else None
+    if committed and committed.status == 0 and committed.stdout.strip():
+        return int(committed.stdout)
+    return int(kickstart.stat().st_mtime)
+
+
+def _has_git() -> bool:
+    return (CHECKOUT / ".git").exists()
+
+
+def settings_as_json(config: ImageConfig) -> dict[str, object]:
+    """Say the kickstart's settings without what belongs to this machine; passwords become digests."""
+    settings = config_as_json(config)
+    del settings["source"]
+    text = json.dumps(settings, sort_keys=True)
+    document: dict[str, object] = json.loads(text)
+    _hide_secrets(document)
+    return document
+
+
+def _hide_secrets(value: object) -> None:
+    if isinstance(value, dict):
+        value.pop("origin", None)
+        value.pop("templates", None)
+        for key in ("root_password", "password"):
+            if value.get(key):
+                value[key] = f"sha256:{hashlib.sha256(str(value[key]).encode()).hexdigest()}"
+        for child in value.values():
+            _hide_secrets(child)
+    elif isinstance(value, list):
+        for child in value:
+            _hide_secrets(child)
+
+
+def digest(values: object) -> str:
+    """Digest JSON's types, the same for the same values."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def code_digest(folder: Path, names: Sequence[str] = ("**/*",)) -> str:
+    """Digest the files of a folder that the patterns match: their paths and contents."""
+    return files_digest(folder, {path for name in names for path in folder.glob(name)})
+
+
+def programs_digest() -> str:
+    """Digest the node's own programs."""
+    return digest([code_digest(CHECKOUT / name) for name in ("nodelib", "nodeagent")])
+
+
+def files_digest(folder: Path, paths: Iterable[Path]) -> str:
+    """Digest files by their path below `folder` and their content, compiled Python aside."""
+    sums = {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in paths
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    return digest(sums)

@@ -1,0 +1,65 @@
+"""Put the node's own programs into a root: packages, pinned wheels, launchers, units."""
+
+import shutil
+import sys
+from pathlib import Path
+
+from image.chroot import run_in_root
+from image.plan import CHECKOUT
+from nodelib.run import run
+
+HOME = "usr/lib/virtnode"
+PACKAGES = ("nodelib", "nodeagent")
+LAUNCHERS = {"virtnode-banner": "nodeagent.banner"}
+"""Program in /usr/bin: the module whose `main` it calls."""
+
+LAUNCHER = """\
+#!/usr/bin/python3 -I
+import sys
+
+sys.path[:0] = ["/usr/lib/virtnode", "/usr/lib/virtnode/vendor"]
+from {module} import main
+
+sys.exit(main())
+"""
+
+
+def install_programs(root: Path, wheels: Path, source: Path = CHECKOUT) -> list[str]:
+    """Install everything of ours into `root`, and return its paths inside.
+
+    `wheels` caches downloads. The vendored wheels are those of nodeagent/vendor.txt, each checked against its hash.
+    """
+    home = root / HOME
+    home.mkdir(parents=True)
+    for package in PACKAGES:
+        shutil.copytree(source / package, home / package, ignore=shutil.ignore_patterns("__pycache__", "units", "*.txt"))
+    install_vendor(source / "nodeagent/vendor.txt", home / "vendor", wheels)
+    own = [f"/{HOME}"]
+    for name, module in LAUNCHERS.items():
+        launcher = root / "usr/bin" / name
+        launcher.write_text(LAUNCHER.format(module=module))
+        launcher.chmod(0o755)
+        own.append(f"/usr/bin/{name}")
+    units = sorted((source / "nodeagent/units").iterdir())
+    for unit in units:
+        shutil.copyfile(unit, root / "usr/lib/systemd/system" / unit.name)
+        own.append(f"/usr/lib/systemd/system/{unit.name}")
+    run_in_root(root, ["systemctl", "preset", *(unit.name for unit in units)])
+    compile_python(root, f"/{HOME}")
+    return own
+
+
+def install_vendor(requirements: Path, destination: Path, wheels: Path) -> None:
+    """Install the pinned wheels of `requirements`; a wrong hash or a wheel with compiled code is an error."""
+    pins = [line for line in requirements.read_text().splitlines() if line.strip() and not line.startswith("#")]
+    if not pins:
+        return
+    argv = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--no-compile"]
+    argv += ["--only-binary=:all:", "--platform=any", "--implementation=py", "--cache-dir", str(wheels)]
+    run([*argv, "--target", str(destination), "--requirement", str(requirements)])
+
+
+def compile_python(root: Path, directory: str) -> None:
+    """Compile the modules below `directory` for the root's own Python; the result does not depend on time stamps."""
+    argv = ["python3", "-I", "-m", "compileall", "-q", "-j2", "--invalidation-mode", "unchecked-hash", directory]
+    run_in_root(root, argv)

@@ -1,0 +1,149 @@
+"""The root tree, stage by stage: packages, kernel and initramfs, settings, trimming."""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from image.bases import BootFiles, Package
+from image.chroot import run_in_root
+from image.configure import clean_root, configure_root, write_text
+from image.drivers import find_kernel_version, keep_drivers, keep_firmware, read_dependencies, select_modules
+from image.initramfs import make_initramfs
+from image.plan import PRODUCT, ImagePlan, Profile
+from image.post import run_post_scripts
+from image.programs import compile_python
+from image.trim import apply_trim, prune_empty_directories
+from nodelib.errors import Code, VirtnodeError
+from nodelib.run import run
+
+PACKAGE_LIST = "packages.json"
+BOOT_FILES = "boot.json"
+KERNEL_PLACES = ("boot/vmlinuz-{version}", "usr/lib/modules/{version}/vmlinuz")
+INITRAMFS_COMPRESSION = {
+    Profile.RELEASE: ("xz", "--check=crc32", "-9e", "--threads=1"),
+    Profile.DEV: ("zstd", "-q", "-3", "--threads=0"),
+}
+
+
+@dataclass(frozen=True)
+class KernelStage:
+    """What boots: kernel, initramfs, and the distribution's boot loaders."""
+
+    kernel: Path
+    initramfs: Path
+    boot: BootFiles
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    """Copy a tree with everything that belongs to it: owners, times, links, extended attributes."""
+    run(["cp", "--archive", "--reflink=auto", source, target])
+
+
+def write_package_list(packages: list[Package], folder: Path) -> None:
+    """Keep the package database's content, which trimming removes from the root."""
+    (folder / PACKAGE_LIST).write_text(json.dumps([dataclasses.asdict(package) for package in packages]))
+
+
+def read_package_list(folder: Path) -> list[Package]:
+    """Read what write_package_list wrote."""
+    rows = json.loads((folder / PACKAGE_LIST).read_text())
+    return [Package(**{**row, "files": tuple(row["files"])}) for row in rows]
+
+
+def write_boot_files(boot: BootFiles, folder: Path) -> None:
+    """Keep where the boot loaders lie, relative to `folder`, which may move."""
+    fields = {
+        field.name: str(value.relative_to(folder))
+        for field in dataclasses.fields(boot)
+        if isinstance(value := getattr(boot, field.name), Path)
+    }
+    packages = [dataclasses.asdict(package) for package in boot.packages]
+    document = {"files": fields, "vendor": boot.vendor, "packages": packages}
+    (folder / BOOT_FILES).write_text(json.dumps(document))
+
+
+def read_boot_files(folder: Path) -> BootFiles:
+    """Read what write_boot_files wrote."""
+    document = json.loads((folder / BOOT_FILES).read_text())
+    packages = tuple(Package(**{**row, "files": tuple(row["files"])}) for row in document["packages"])
+    paths = {name: folder / path for name, path in document["files"].items()}
+    return BootFiles(**paths, vendor=document["vendor"], packages=packages)
+
+
+def write_identity(plan: ImagePlan, root: Path) -> None:
+    """Name the product in os-release, keeping the distribution's own fields beside it."""
+    path = root / "usr/lib/os-release"
+    fields = [line for line in path.read_text().splitlines() if line and not line.startswith("PRETTY_NAME=")]
+    distribution = next((line.partition("=")[2].strip('"') for line in fields if line.startswith("NAME=")), "")
+    number = next((line.partition("=")[2].strip('"') for line in fields if line.startswith("VERSION_ID=")), "")
+    own = [
+        f'PRETTY_NAME="{PRODUCT} {plan.version} ({distribution} {number})"',
+        f"VARIANT_ID={PRODUCT}",
+        f"IMAGE_ID={PRODUCT}",
+        f"IMAGE_VERSION={plan.version}",
+        f"BUILD_ID={plan.id[:16]}",
+    ]
+    write_text(path, "\n".join([*fields, *own]) + "\n")
+
+
+def make_kernel_stage(plan: ImagePlan, installed: Path, folder: Path) -> None:
+    """From an installed root, leave the kernel, the initramfs and the boot loaders in `folder`."""
+    scratch = folder / "root"
+    copy_tree(installed / "root", scratch)
+    write_identity(plan, scratch)
+    keep_drivers(scratch, plan.drivers)
+    version = find_kernel_version(scratch)
+    shutil.copyfile(find_kernel_image(scratch, version), folder / "vmlinuz")
+    make_initramfs(scratch, version, folder / "initrd.img", INITRAMFS_COMPRESSION[plan.profile], plan.epoch)
+    shutil.rmtree(scratch)
+
+
+def find_kernel_image(root: Path, version: str) -> Path:
+    """Find the kernel where one of the distributions puts it."""
+    for place in KERNEL_PLACES:
+        path = root / place.format(version=version)
+        if path.exists():
+            return path
+    raise VirtnodeError(Code.NOT_FOUND, f"the packages brought no kernel image for {version}", "is a kernel in %packages?")
+
+
+def make_tree_stage(plan: ImagePlan, installed: Path, folder: Path) -> None:
+    """From an installed root, make the configured and trimmed one in `folder`/root."""
+    root = folder / "root"
+    copy_tree(installed / "root", root)
+    packages = read_package_list(installed)
+    write_identity(plan, root)
+    configure_root(plan.config, root)
+    run_post_scripts(plan.config.post_scripts, root)
+    drivers = driver_groups_of(plan, root)
+    keep_drivers(root, plan.drivers)
+    keep_firmware(root)
+    report = apply_trim(plan.rules, root, packages)
+    prune_empty_directories(root, packages, report)
+    run_in_root(root, ["ldconfig"])
+    recompile_python(root)
+    clean_root(root)
+    (folder / "trim.json").write_text(json.dumps({"warnings": report.warnings, "drivers": drivers}))
+    shutil.copyfile(installed / PACKAGE_LIST, folder / PACKAGE_LIST)
+
+
+def recompile_python(root: Path) -> None:
+    """Compile the installed modules anew: every file of the image shows one time, which byte-code must not check."""
+    libraries = sorted(path for path in (root / "usr").glob("lib*/python3*") if not path.is_symlink())
+    for library in libraries:
+        for compiled in library.rglob("__pycache__"):
+            shutil.rmtree(compiled)
+        compile_python(root, f"/{library.relative_to(root)}")
+
+
+def driver_groups_of(plan: ImagePlan, root: Path) -> Mapping[str, str]:
+    """Map each kept module's path to the group that keeps it."""
+    version = find_kernel_version(root)
+    dependencies = read_dependencies(root / "usr/lib/modules" / version / "modules.dep")
+    kept = select_modules(dependencies, plan.drivers)
+    return {f"/usr/lib/modules/{version}/{module}": group for module, group in kept.items()}
+
+

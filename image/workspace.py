@@ -1,0 +1,49 @@
+"""The output folder: locked while a build runs, and changed only by whole, finished artefacts."""
+
+import contextlib
+import fcntl
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from nodelib.errors import Code, VirtnodeError
+
+LOCK_NAME = ".virtnode-build.lock"
+
+
+@contextlib.contextmanager
+def open_workspace(out: Path) -> Iterator[Path]:
+    """Lock `out` and give a temporary folder beside the artefacts, removed whatever happens.
+
+    Raises VirtnodeError (busy) while another build writes there.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / LOCK_NAME).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise VirtnodeError(
+                Code.BUSY, f"another build is writing to {out}", "wait for it, or choose another folder with --out"
+            ) from error
+        remove_leftovers(out)
+        with tempfile.TemporaryDirectory(prefix=".building-", dir=out) as workspace:
+            yield Path(workspace)
+
+
+def remove_leftovers(out: Path) -> None:
+    """Remove what a build that was killed left behind; the caller holds the lock."""
+    for leftover in out.glob(".building-*"):
+        shutil.rmtree(leftover)
+
+
+def publish(finished: Path, out: Path) -> list[Path]:
+    """Move each finished artefact from `finished` to `out`, replacing an older one of the same name."""
+    published = []
+    for source in sorted(finished.iterdir()):
+        target = out / source.name
+        if target.is_dir():
+            shutil.rmtree(target)
+        source.replace(target)
+        published.append(target)
+    return published

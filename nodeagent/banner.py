@@ -1,0 +1,121 @@
+"""What tty1 and the serial line show above the login prompt: what this machine is, and how to reach it."""
+
+import json
+import logging
+import stat
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nodelib.errors import VirtnodeError, exit_status
+from nodelib.run import run
+
+logger = logging.getLogger(__name__)
+
+LIBVIRT_SOCKETS = ("run/libvirt/libvirt-sock", "run/libvirt/virtqemud-sock")
+ISSUE = "run/issue.d/50-virtnode.issue"
+WIDTH = 80
+
+
+@dataclass(frozen=True)
+class Banner:
+    """The facts shown, already in a person's words."""
+
+    product: str
+    hostname: str
+    addresses: tuple[str, ...]
+    fingerprints: tuple[str, ...]
+    kvm: bool
+    libvirt: bool
+
+
+def main() -> int:
+    """Write the banner and let the login prompts show it; returns the exit status."""
+    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    try:
+        write_banner(collect_banner(Path("/")), Path("/"))
+        run(["agetty", "--reload"])
+    except VirtnodeError as error:
+        logger.error("%s", error.message)
+        return exit_status(error.code)
+    return 0
+
+
+def collect_banner(root: Path) -> Banner:
+    """Read the facts of the running machine; files are looked up below `root`."""
+    return Banner(
+        product=read_product((root / "usr/lib/os-release").read_text()),
+        hostname=(root / "proc/sys/kernel/hostname").read_text().strip(),
+        addresses=parse_addresses(run(["ip", "-json", "address", "show"]).stdout),
+        fingerprints=collect_fingerprints(root),
+        kvm=(root / "dev/kvm").exists(),
+        libvirt=any(is_socket(root / path) for path in LIBVIRT_SOCKETS),
+    )
+
+
+def read_product(os_release: str) -> str:
+    """Return the product's name and version from os-release."""
+    fields = dict(line.split("=", 1) for line in os_release.splitlines() if "=" in line)
+    return fields.get("PRETTY_NAME", "virtnode").strip('"')
+
+
+def parse_addresses(text: str) -> tuple[str, ...]:
+    """Read `ip -json address`: one line an interface that has an address others can reach."""
+    lines = []
+    for link in json.loads(text):
+        reachable = [
+            f"{address['local']}/{address['prefixlen']}"
+            for address in link.get("addr_info", [])
+            if address.get("scope") == "global"
+        ]
+        if reachable:
+            lines.append(f"{link['ifname']}: {', '.join(reachable)}")
+    return tuple(lines)
+
+
+def collect_fingerprints(root: Path) -> tuple[str, ...]:
+    """Return `TYPE SHA256:…` for each of the SSH server's public keys."""
+    fingerprints = []
+    for key in sorted((root / "etc/ssh").glob("ssh_host_*_key.pub")):
+        words = run(["ssh-keygen", "-l", "-f", key]).stdout.split()
+        fingerprints.append(f"{words[-1].strip('()')} {words[1]}")
+    return tuple(fingerprints)
+
+
+def is_socket(path: Path) -> bool:
+    """Tell whether a service listens at `path`, or is started when somebody calls there."""
+    try:
+        return stat.S_ISSOCK(path.stat().st_mode)
+    except OSError:
+        return False
+
+
+def banner_text(banner: Banner) -> str:
+    """Lay the banner out for 80 columns in plain ASCII; agetty's escapes are defused."""
+    rows = [
+        ("Addresses", banner.addresses or ("none yet: is a cable plugged in?",)),
+        ("SSH keys", banner.fingerprints or ("being made",)),
+        ("KVM", ("ready" if banner.kvm else "missing: enable virtualisation in the firmware setup",)),
+        ("libvirt", ("ready" if banner.libvirt else "starting",)),
+    ]
+    lines = [f"{banner.product} - {banner.hostname}", ""]
+    lines += [line for title, values in rows for line in _row(title, values)]
+    return "".join(f"{line[:WIDTH]}\n".replace("\\", "\\\\") for line in [*lines, ""])
+
+
+def _row(title: str, values: Sequence[str]) -> list[str]:
+    return [f"  {title if number == 0 else '':<10} {value}" for number, value in enumerate(values)]
+
+
+def write_banner(banner: Banner, root: Path) -> None:
+    """Replace the login prompt's text in one step, for getty may read it at any time."""
+    issue = root / ISSUE
+    issue.parent.mkdir(exist_ok=True)
+    fresh = issue.with_suffix(".new")
+    fresh.write_text(banner_text(banner), encoding="ascii", errors="replace")
+    fresh.replace(issue)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
