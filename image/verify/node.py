@@ -26,6 +26,9 @@ LAST_WORDS_SECONDS = 3.0
 
 SCREENSHOT_SECONDS = 20.0
 
+INTERRUPTION_SECONDS = 1.0
+"""How soon an interruption is noticed while the node is silent."""
+
 SIGNS = {
     b"Kernel panic - not syncing": Ending.PANIC,
     b"Entering emergency mode": Ending.EMERGENCY,
@@ -118,9 +121,14 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def watch_node(
-    node: RunningNode, console_log: Path, *, seconds: float, clock: Callable[[], float] = time.monotonic
+    node: RunningNode,
+    console_log: Path,
+    *,
+    seconds: float,
+    interrupted: Callable[[], bool] = lambda: False,
+    clock: Callable[[], float] = time.monotonic,
 ) -> tuple[Ending, str]:
-    """Listen to a node until it has reported, given up or ended, at most `seconds`.
+    """Listen to a node until it has reported, given up or ended, at most `seconds`, or until `interrupted`.
 
     Returns why the listening ended and what there is of the report; the console goes to `console_log`.
     """
@@ -130,7 +138,9 @@ def watch_node(
         for channel in (node.console, node.report):
             selector.register(channel, selectors.EVENT_READ)
         while (left := deadline - clock()) > 0:
-            for key, _ in selector.select(left):
+            if interrupted():
+                return Ending.INTERRUPTED, report.decode(errors="replace")
+            for key, _ in selector.select(min(left, INTERRUPTION_SECONDS)):
                 data = _receive(key.fileobj)
                 if not data:
                     ending = Ending.ENDED if ending is Ending.DEADLINE else ending

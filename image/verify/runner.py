@@ -45,7 +45,7 @@ class Setup:
     """Given to the node beside the inquiry, as text by name."""
     allowed: tuple[AllowedLine, ...] = field(default_factory=load_allowed_lines)
     interrupted: threading.Event = field(default_factory=threading.Event)
-    """Once set, nothing is tried again."""
+    """Once set, running machines are ended and nothing is tried again."""
 
 
 def verify_artefacts(
@@ -130,7 +130,12 @@ def _try_case(case: Case, artefact: Path, setup: Setup, evidence: Path) -> Verdi
             (evidence / "command").write_text("\n".join(command) + "\n")
             with start_node(command, sockets, evidence / "qemu.log") as node:
                 logger.info("%s: booting", case.name)
-                ending, text = watch_node(node, evidence / "console.log", seconds=setup.deadline)
+                ending, text = watch_node(
+                    node,
+                    evidence / "console.log",
+                    seconds=setup.deadline,
+                    interrupted=setup.interrupted.is_set,
+                )
                 report = parse_report(text)
                 reasons = judge(case, ending, report, allowed=setup.allowed, word=word)
                 if reasons:

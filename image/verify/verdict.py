@@ -18,6 +18,7 @@ class Ending(StrEnum):
     DEADLINE = "no report came within the deadline"
     ENDED = "the machine ended before its report"
     PANIC = "the node's kernel panicked"
+    INTERRUPTED = "the verification was interrupted"
     EMERGENCY = "the node's start gave up in emergency mode"
 
 

@@ -48,6 +48,16 @@ def test_machine_that_ends_is_noticed_at_once(tmp_path: Path) -> None:
     assert text in ("", "protocol=1\n")
 
 
+def test_interruption_is_noticed_while_the_node_is_silent(tmp_path: Path) -> None:
+    """Ctrl-C does not wait for a deadline."""
+    answers = iter((False, True))
+    with node(tmp_path) as running:
+        ending, _ = watch_node(
+            running, tmp_path / "console.log", seconds=60, interrupted=lambda: next(answers)
+        )
+    assert ending is Ending.INTERRUPTED
+
+
 @pytest.mark.parametrize(
     ("console", "ending"),
     [

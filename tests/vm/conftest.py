@@ -1,0 +1,45 @@
+"""What the tests boot: artefacts that were given, or a build made once for the session."""
+
+import fcntl
+import os
+from pathlib import Path
+
+import pytest
+
+from image.accelerator import Accelerator, choose_accelerator
+from image.main import main
+from image.manifest import MANIFEST_NAME
+from image.verify.runner import Setup
+
+
+@pytest.fixture(scope="session")
+def artefacts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder of a finished build."""
+    given = request.config.getoption("--artefacts") or os.environ.get("VIRTNODE_ARTEFACTS")
+    if given:
+        return Path(given)
+    own = tmp_path_factory.getbasetemp()
+    # Each worker of pytest-xdist has a folder of its own below the session's.
+    return build_once(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
+
+
+def build_once(session: Path) -> Path:
+    """Build every medium, or wait for the worker that does."""
+    out = session / "out"
+    with (session / "build.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (out / MANIFEST_NAME).exists():
+            assert main(["build", "--profile=dev", f"--out={out}"]) == 0
+    return out
+
+
+@pytest.fixture(scope="session")
+def accelerator() -> Accelerator:
+    """Choose how machines run, once: the proof of KVM takes a moment."""
+    return choose_accelerator()
+
+
+@pytest.fixture
+def setup(accelerator: Accelerator, tmp_path: Path) -> Setup:
+    """Keep the evidence of a failure with the test's own files."""
+    return Setup(accelerator=accelerator, evidence=tmp_path / "evidence")
