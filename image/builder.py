@@ -82,7 +82,9 @@ def build_image(plan: ImagePlan, options: Options, steps: Steps) -> list[Path]:
 def check_rights() -> None:
     """Raise VirtnodeError (denied) unless this process may make a root tree."""
     if os.geteuid() != 0:
-        raise VirtnodeError(Code.DENIED, "building needs root: files of the image belong to it", "run it with sudo")
+        raise VirtnodeError(
+            Code.DENIED, "building needs root: files of the image belong to it", "run it with sudo"
+        )
 
 
 def make_stages(plan: ImagePlan, options: Options, steps: Steps, held: contextlib.ExitStack) -> Stages:

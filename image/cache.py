@@ -48,7 +48,9 @@ class Cache:
         unfinished.rename(result)
 
     def _prune(self, home: Path) -> None:
-        stages = sorted((path for path in home.iterdir() if path.is_dir()), key=lambda path: -path.stat().st_mtime)
+        stages = sorted(
+            (path for path in home.iterdir() if path.is_dir()), key=lambda path: -path.stat().st_mtime
+        )
         for old in stages[KEPT:]:
             lock_path = home / f"{old.name.removesuffix('.unfinished')}.lock"
             with lock_path.open("w") as lock:

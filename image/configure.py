@@ -111,7 +111,9 @@ def write_ssh_keys(keys: Sequence[SshKey], root: Path) -> None:
     homes = _read_homes(root)
     for user in sorted({key.user for key in keys}):
         if user not in homes:
-            raise VirtnodeError(Code.INVALID, f"sshkey names the user {user}, who does not exist", "add a user command")
+            raise VirtnodeError(
+                Code.INVALID, f"sshkey names the user {user}, who does not exist", "add a user command"
+            )
         home, uid, gid = homes[user]
         directory = root / home.lstrip("/") / ".ssh"
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -163,6 +165,6 @@ def _read_homes(root: Path) -> dict[str, tuple[str, int, int]]:
 def _run_setting(root: Path, argv: list[str], what: str) -> None:
     result = run_in_root(root, argv, check=False)
     if result.status != 0:
-        raise VirtnodeError(Code.INVALID, f"{what}: {result.stderr.strip()}", "look at the kickstart's line for it")
-
-
+        raise VirtnodeError(
+            Code.INVALID, f"{what}: {result.stderr.strip()}", "look at the kickstart's line for it"
+        )

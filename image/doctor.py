@@ -37,7 +37,12 @@ DEBIAN_TOOLS = (
     Tool("mmdebstrap", "installs Debian's packages", "mmdebstrap", "mmdebstrap"),
     Tool("apt-get", "downloads Debian's packages", "apt", "apt"),
     Tool("dpkg-query", "reads Debian's package database", "dpkg", "dpkg"),
-    Tool("/usr/share/keyrings/debian-archive-keyring.gpg", "checks Debian's signatures", "debian-archive-keyring", "debian-keyring"),
+    Tool(
+        "/usr/share/keyrings/debian-archive-keyring.gpg",
+        "checks Debian's signatures",
+        "debian-archive-keyring",
+        "debian-keyring",
+    ),
 )
 FEDORA_TOOLS = (
     Tool("dnf", "installs Fedora's packages", "dnf", "dnf"),

@@ -35,12 +35,18 @@ class DriverReport:
 def load_driver_groups(path: Path) -> dict[str, DriverGroup]:
     """Read drivers.toml."""
     tables = tomllib.loads(path.read_text())
-    return {name: DriverGroup(name, table["reason"], tuple(table["modules"])) for name, table in tables.items()}
+    return {
+        name: DriverGroup(name, table["reason"], tuple(table["modules"])) for name, table in tables.items()
+    }
 
 
 def check_driver_names(names: Sequence[str], groups: Mapping[str, DriverGroup]) -> None:
     """Raise InvalidInput for each group that drivers.toml does not define."""
-    problems = [f"unknown driver group '{name}'; known are {', '.join(groups)}" for name in names if name not in groups]
+    problems = [
+        f"unknown driver group '{name}'; known are {', '.join(groups)}"
+        for name in names
+        if name not in groups
+    ]
     if problems:
         raise InvalidInput(problems, "the groups stand in kickstarts/drivers.toml")
 
@@ -115,7 +121,9 @@ def keep_firmware(root: Path) -> int:
 
 def _compile(patterns: Sequence[str], *, negative: bool) -> re.Pattern[str]:
     chosen = [p.removeprefix("!") for p in patterns if p.startswith("!") is negative]
-    return re.compile("|".join(_translate(word) for pattern in chosen for word in _expand(pattern)) or r"(?!)")
+    return re.compile(
+        "|".join(_translate(word) for pattern in chosen for word in _expand(pattern)) or r"(?!)"
+    )
 
 
 def _expand(pattern: str) -> list[str]:

@@ -19,7 +19,19 @@ OMITTED = (
     "systemd-repart", "systemd-sysext", "systemd-timedated", "systemd-timesyncd", "systemd-veritysetup", "terminfo",
     "virtfs", "virtiofs", "qemu-net",
 )  # fmt: skip
-OMITTED_DRIVERS = ("ext4", "xfs", "nfs", "nfsv4", "sunrpc", "drm", "bridge", "raid[0-9]*", "nvdimm", "nvmet", "fuse")
+OMITTED_DRIVERS = (
+    "ext4",
+    "xfs",
+    "nfs",
+    "nfsv4",
+    "sunrpc",
+    "drm",
+    "bridge",
+    "raid[0-9]*",
+    "nvdimm",
+    "nvmet",
+    "fuse",
+)
 """The root is a squashfs below an overlay: no other file system, no software RAID, no graphics is needed to reach it."""
 
 
@@ -27,7 +39,14 @@ def dracut_argv(kernel: str, output: str) -> list[str]:
     """Build dracut's command line; `output` is a path inside the root, and the archive is left uncompressed."""
     argv = ["dracut", "--force", "--quiet", "--no-hostonly", "--no-hostonly-cmdline", "--reproducible"]
     argv += ["--no-early-microcode", "--no-compress", "--nostrip"]
-    argv += ["--add", " ".join(MODULES), "--omit", " ".join(OMITTED), "--omit-drivers", " ".join(OMITTED_DRIVERS)]
+    argv += [
+        "--add",
+        " ".join(MODULES),
+        "--omit",
+        " ".join(OMITTED),
+        "--omit-drivers",
+        " ".join(OMITTED_DRIVERS),
+    ]
     return [*argv, "--kver", kernel, output]
 
 

@@ -53,21 +53,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        print_lines([f"error: the disk is full: {error.filename or 'no space is left'}", *_hint("free some space")])
+        print_lines(
+            [f"error: the disk is full: {error.filename or 'no space is left'}", *_hint("free some space")]
+        )
         return exit_status(Code.FAILED)
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Describe every verb and option."""
     parser = argparse.ArgumentParser(
-        prog="virtnode-image", description="Turn a kickstart into a small KVM hypervisor node that boots everywhere."
+        prog="virtnode-image",
+        description="Turn a kickstart into a small KVM hypervisor node that boots everywhere.",
     )
     parser.add_argument("--verbose", action="store_true", help="show every command that is run")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     _add_kickstart_verbs(verbs)
     _add_artefact_verbs(verbs)
     doctor = verbs.add_parser("doctor", help="say what this host lacks to build either base, and to test")
-    doctor.add_argument("--packages", metavar="GROUP", nargs="+", choices=list(GROUPS), help="only name the packages that bring what is missing")
+    doctor.add_argument(
+        "--packages",
+        metavar="GROUP",
+        nargs="+",
+        choices=list(GROUPS),
+        help="only name the packages that bring what is missing",
+    )
     doctor.set_defaults(verb=run_doctor)
     return parser
 
@@ -80,7 +89,9 @@ def _add_kickstart_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentPar
     plan.add_argument("--json", action="store_true", help="the whole plan as JSON")
     build = verbs.add_parser("build", help="build every medium")
     for parser in (plan, build):
-        parser.add_argument("kickstart", type=Path, nargs="?", help="default: the one of this host's own family")
+        parser.add_argument(
+            "kickstart", type=Path, nargs="?", help="default: the one of this host's own family"
+        )
         _add_build_options(parser)
     plan.set_defaults(verb=run_plan)
     build.set_defaults(verb=run_build)
@@ -89,12 +100,45 @@ def _add_kickstart_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentPar
 def _add_build_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--out", type=Path, default=Path("out"), metavar="DIR", help="where artefacts go (default: out)")
-    add("--media", type=parse_media, default=MEDIA, metavar="LIST", help=f"some of {','.join(MEDIA)} (default: all)")
-    add("--profile", type=Profile, choices=list(Profile), default=Profile.RELEASE, help="dev compresses quickly, release well (default: release)")
-    add("--size-budget", type=_size, metavar="SIZE", help="the ISO's bound, as 120MB; the kickstart's by default")
-    add("--mirror", default="", metavar="URL[,URL]", help="package archive to use, and where its security updates are")
-    add("--pxe-url", default="", metavar="URL", help="where the pxe folder will be served; derived from the boot server by default")
-    add("--cache", type=Path, default=DEFAULT_CACHE, metavar="DIR", help=f"packages and finished stages (default: {DEFAULT_CACHE})")
+    add(
+        "--media",
+        type=parse_media,
+        default=MEDIA,
+        metavar="LIST",
+        help=f"some of {','.join(MEDIA)} (default: all)",
+    )
+    add(
+        "--profile",
+        type=Profile,
+        choices=list(Profile),
+        default=Profile.RELEASE,
+        help="dev compresses quickly, release well (default: release)",
+    )
+    add(
+        "--size-budget",
+        type=_size,
+        metavar="SIZE",
+        help="the ISO's bound, as 120MB; the kickstart's by default",
+    )
+    add(
+        "--mirror",
+        default="",
+        metavar="URL[,URL]",
+        help="package archive to use, and where its security updates are",
+    )
+    add(
+        "--pxe-url",
+        default="",
+        metavar="URL",
+        help="where the pxe folder will be served; derived from the boot server by default",
+    )
+    add(
+        "--cache",
+        type=Path,
+        default=DEFAULT_CACHE,
+        metavar="DIR",
+        help=f"packages and finished stages (default: {DEFAULT_CACHE})",
+    )
 
 
 def _add_artefact_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -111,16 +155,22 @@ def _add_artefact_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentPars
     inspect.add_argument("artefact", type=Path)
     inspect.add_argument("--json", action="store_true")
     inspect.set_defaults(verb=run_inspect)
-    sizes = verbs.add_parser("why-size", help="say what takes the bytes, compressed: by package, driver group, file")
+    sizes = verbs.add_parser(
+        "why-size", help="say what takes the bytes, compressed: by package, driver group, file"
+    )
     sizes.add_argument("artefact", type=Path)
     sizes.add_argument("--limit", type=int, default=25, metavar="N", help="rows of each table (default: 25)")
     sizes.add_argument("--json", action="store_true")
     sizes.set_defaults(verb=run_why_size)
     verify = verbs.add_parser("verify", help="boot an artefact, or all of a build, as every medium it can be")
     verify.add_argument("artefact", type=Path)
-    verify.add_argument("--medium", nargs="+", default=(), choices=[case.name for case in CASES], metavar="NAME")
+    verify.add_argument(
+        "--medium", nargs="+", default=(), choices=[case.name for case in CASES], metavar="NAME"
+    )
     verify.add_argument("--jobs", type=int, default=2, metavar="N", help="machines at a time (default: 2)")
-    verify.add_argument("--evidence", type=Path, metavar="DIR", help="where failures leave console, journal, screenshot")
+    verify.add_argument(
+        "--evidence", type=Path, metavar="DIR", help="where failures leave console, journal, screenshot"
+    )
     verify.add_argument("--json", action="store_true")
     verify.set_defaults(verb=run_verify)
 
@@ -128,7 +178,9 @@ def _add_artefact_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentPars
 def run_check(arguments: argparse.Namespace) -> int:
     """Report every problem of a kickstart."""
     config = check_kickstart(arguments.kickstart)
-    print(f"{arguments.kickstart}: a {config.base} {config.suite} node, {len(config.packages.install)} packages named")
+    print(
+        f"{arguments.kickstart}: a {config.base} {config.suite} node, {len(config.packages.install)} packages named"
+    )
     return 0
 
 
@@ -194,7 +246,11 @@ def run_verify(arguments: argparse.Namespace) -> int:
         logger.info("%s: %s", verdict.medium, "pass" if verdict.passed else "FAIL")
 
     verdicts = verify_artefacts(
-        arguments.artefact, media=arguments.medium, jobs=arguments.jobs, evidence=arguments.evidence, on_verdict=tell
+        arguments.artefact,
+        media=arguments.medium,
+        jobs=arguments.jobs,
+        evidence=arguments.evidence,
+        on_verdict=tell,
     )
     if arguments.json:
         print(verdicts_json(verdicts))

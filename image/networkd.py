@@ -53,7 +53,9 @@ def _network_unit(network: Network, networks: Sequence[Network]) -> str:
 
 def _addresses(network: Network) -> list[tuple[str, str]]:
     wants_ipv4 = network.protocol is BootProtocol.DHCP
-    wants_ipv6 = network.ipv6 == "dhcp" or (network.ipv6 == "auto" and network.protocol is not BootProtocol.NONE)
+    wants_ipv6 = network.ipv6 == "dhcp" or (
+        network.ipv6 == "auto" and network.protocol is not BootProtocol.NONE
+    )
     dhcp = {(True, True): "yes", (True, False): "ipv4", (False, True): "ipv6", (False, False): "no"}
     settings = [("DHCP", dhcp[wants_ipv4, wants_ipv6])]
     settings.append(("IPv6AcceptRA", "yes" if network.ipv6 in ("auto", "dhcp") else "no"))
@@ -63,7 +65,9 @@ def _addresses(network: Network) -> list[tuple[str, str]]:
     if network.protocol is BootProtocol.STATIC:
         settings += [("Address", network.ip)] + [("Gateway", network.gateway)] * bool(network.gateway)
     if network.ipv6 not in ("auto", "dhcp", "ignore"):
-        settings += [("Address", network.ipv6)] + [("Gateway", network.ipv6_gateway)] * bool(network.ipv6_gateway)
+        settings += [("Address", network.ipv6)] + [("Gateway", network.ipv6_gateway)] * bool(
+            network.ipv6_gateway
+        )
     return settings + [("DNS", server) for server in network.nameservers]
 
 
@@ -74,7 +78,10 @@ def _netdev_units(network: Network) -> dict[str, str]:
     elif network.bridge_ports:
         netdev = {"NetDev": [("Name", network.device), ("Kind", "bridge")]}
     elif network.vlan_id:
-        netdev = {"NetDev": [("Name", interface_name(network)), ("Kind", "vlan")], "VLAN": [("Id", str(network.vlan_id))]}
+        netdev = {
+            "NetDev": [("Name", interface_name(network)), ("Kind", "vlan")],
+            "VLAN": [("Id", str(network.vlan_id))],
+        }
     else:
         return {}
     return {f"30-{_file_name(netdev['NetDev'][0][1])}.netdev": _sections(netdev)}

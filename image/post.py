@@ -47,5 +47,7 @@ def _complain(script: Script, result: Result) -> None:
     said = (result.stderr or result.stdout).strip().splitlines()
     message = f"{script.origin}: %post ended with status {result.status}{': ' + said[-1] if said else ''}"
     if script.error_on_fail:
-        raise VirtnodeError(Code.FAILED, message, "mend the script, or drop --erroronfail to build all the same")
+        raise VirtnodeError(
+            Code.FAILED, message, "mend the script, or drop --erroronfail to build all the same"
+        )
     logger.warning("%s", message)

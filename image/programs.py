@@ -32,7 +32,9 @@ def install_programs(root: Path, wheels: Path, source: Path = CHECKOUT) -> list[
     home = root / HOME
     home.mkdir(parents=True)
     for package in PACKAGES:
-        shutil.copytree(source / package, home / package, ignore=shutil.ignore_patterns("__pycache__", "units", "*.txt"))
+        shutil.copytree(
+            source / package, home / package, ignore=shutil.ignore_patterns("__pycache__", "units", "*.txt")
+        )
     install_vendor(source / "nodeagent/vendor.txt", home / "vendor", wheels)
     own = [f"/{HOME}"]
     for name, module in LAUNCHERS.items():
@@ -51,15 +53,36 @@ def install_programs(root: Path, wheels: Path, source: Path = CHECKOUT) -> list[
 
 def install_vendor(requirements: Path, destination: Path, wheels: Path) -> None:
     """Install the pinned wheels of `requirements`; a wrong hash or a wheel with compiled code is an error."""
-    pins = [line for line in requirements.read_text().splitlines() if line.strip() and not line.startswith("#")]
+    pins = [
+        line for line in requirements.read_text().splitlines() if line.strip() and not line.startswith("#")
+    ]
     if not pins:
         return
-    argv = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--no-compile"]
+    argv = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--require-hashes",
+        "--no-compile",
+    ]
     argv += ["--only-binary=:all:", "--platform=any", "--implementation=py", "--cache-dir", str(wheels)]
     run([*argv, "--target", str(destination), "--requirement", str(requirements)])
 
 
 def compile_python(root: Path, directory: str) -> None:
     """Compile the modules below `directory` for the root's own Python; the result does not depend on time stamps."""
-    argv = ["python3", "-I", "-m", "compileall", "-q", "-j2", "--invalidation-mode", "unchecked-hash", directory]
+    argv = [
+        "python3",
+        "-I",
+        "-m",
+        "compileall",
+        "-q",
+        "-j2",
+        "--invalidation-mode",
+        "unchecked-hash",
+        directory,
+    ]
     run_in_root(root, argv)

@@ -6,7 +6,14 @@ import time
 from collections.abc import Iterable, Iterator
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 
 class Steps:
@@ -16,7 +23,13 @@ class Steps:
         self.seconds: dict[str, float] = {}
         self._console = console or Console(stderr=True, highlight=False)
         self._start = time.monotonic()
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
         self._progress = Progress(*columns, console=self._console, transient=True)
         self._task = self._progress.add_task("", total=total)
         self._step = ""
@@ -39,7 +52,9 @@ class Steps:
         yield
         self.seconds[name] = time.monotonic() - begin
         self._progress.advance(self._task)
-        self._console.print(f"[{time.monotonic() - self._start:6.1f} s] {name} ({self.seconds[name]:.1f} s)", markup=False)
+        self._console.print(
+            f"[{time.monotonic() - self._start:6.1f} s] {name} ({self.seconds[name]:.1f} s)", markup=False
+        )
 
     def detail(self, line: str) -> None:
         """Show a tool's latest line beside the step; on a terminal only."""

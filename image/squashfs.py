@@ -14,7 +14,15 @@ COMPRESSION = {
 
 def mksquashfs_argv(root: Path, output: Path, profile: Profile, epoch: int) -> list[str | Path]:
     """Build mksquashfs's command line: the same tree gives the same bytes."""
-    argv: list[str | Path] = ["mksquashfs", root, output, "-noappend", "-quiet", "-no-progress", "-no-exports"]
+    argv: list[str | Path] = [
+        "mksquashfs",
+        root,
+        output,
+        "-noappend",
+        "-quiet",
+        "-no-progress",
+        "-no-exports",
+    ]
     return [*argv, "-mkfs-time", str(epoch), "-all-time", str(epoch), *COMPRESSION[profile]]
 
 

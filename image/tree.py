@@ -77,8 +77,12 @@ def write_identity(plan: ImagePlan, root: Path) -> None:
     """Name the product in os-release, keeping the distribution's own fields beside it."""
     path = root / "usr/lib/os-release"
     fields = [line for line in path.read_text().splitlines() if line and not line.startswith("PRETTY_NAME=")]
-    distribution = next((line.partition("=")[2].strip('"') for line in fields if line.startswith("NAME=")), "")
-    number = next((line.partition("=")[2].strip('"') for line in fields if line.startswith("VERSION_ID=")), "")
+    distribution = next(
+        (line.partition("=")[2].strip('"') for line in fields if line.startswith("NAME=")), ""
+    )
+    number = next(
+        (line.partition("=")[2].strip('"') for line in fields if line.startswith("VERSION_ID=")), ""
+    )
     own = [
         f'PRETTY_NAME="{PRODUCT} {plan.version} ({distribution} {number})"',
         f"VARIANT_ID={PRODUCT}",
@@ -107,7 +111,9 @@ def find_kernel_image(root: Path, version: str) -> Path:
         path = root / place.format(version=version)
         if path.exists():
             return path
-    raise VirtnodeError(Code.NOT_FOUND, f"the packages brought no kernel image for {version}", "is a kernel in %packages?")
+    raise VirtnodeError(
+        Code.NOT_FOUND, f"the packages brought no kernel image for {version}", "is a kernel in %packages?"
+    )
 
 
 def make_tree_stage(plan: ImagePlan, installed: Path, folder: Path) -> None:
@@ -145,5 +151,3 @@ def driver_groups_of(plan: ImagePlan, root: Path) -> Mapping[str, str]:
     dependencies = read_dependencies(root / "usr/lib/modules" / version / "modules.dep")
     kept = select_modules(dependencies, plan.drivers)
     return {f"/usr/lib/modules/{version}/{module}": group for module, group in kept.items()}
-
-

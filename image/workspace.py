@@ -24,7 +24,9 @@ def open_workspace(out: Path) -> Iterator[Path]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise VirtnodeError(
-                Code.BUSY, f"another build is writing to {out}", "wait for it, or choose another folder with --out"
+                Code.BUSY,
+                f"another build is writing to {out}",
+                "wait for it, or choose another folder with --out",
             ) from error
         remove_leftovers(out)
         with tempfile.TemporaryDirectory(prefix=".building-", dir=out) as workspace:

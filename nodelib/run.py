@@ -61,7 +61,9 @@ def run(
         )
     except FileNotFoundError as error:
         raise VirtnodeError(
-            Code.UNAVAILABLE, f"the program {words[0]} is not installed", "virtnode-image doctor lists what is missing"
+            Code.UNAVAILABLE,
+            f"the program {words[0]} is not installed",
+            "virtnode-image doctor lists what is missing",
         ) from error
     try:
         stdout, stderr = _communicate(process, stdin, timeout, on_line)
@@ -90,7 +92,10 @@ def command_error(result: Result) -> VirtnodeError:
 
 
 def _communicate(
-    process: subprocess.Popen[str], stdin: str | None, timeout: float | None, on_line: Callable[[str], None] | None
+    process: subprocess.Popen[str],
+    stdin: str | None,
+    timeout: float | None,
+    on_line: Callable[[str], None] | None,
 ) -> tuple[str, str]:
     if on_line is None:
         try:

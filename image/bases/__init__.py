@@ -81,5 +81,7 @@ class Base(Protocol):
     def list_packages(self, root: Path) -> list[Package]:
         """Read the package database of an installed root."""
 
-    def fetch_boot_files(self, config: ImageConfig, sources: Sources, root: Path, destination: Path) -> BootFiles:
+    def fetch_boot_files(
+        self, config: ImageConfig, sources: Sources, root: Path, destination: Path
+    ) -> BootFiles:
         """Download and extract the signed boot chain into `destination`, matching what `root` was made from."""

@@ -58,7 +58,10 @@ def read_sources(root: Path = Path("/")) -> list[AptSource]:
         text = path.read_text(errors="replace")
         read = _read_deb822 if path.suffix == ".sources" else _read_one_line
         sources += read(text)
-    return [AptSource(_resolve_mirror_file(source.uri, root), source.suites, source.components) for source in sources]
+    return [
+        AptSource(_resolve_mirror_file(source.uri, root), source.suites, source.components)
+        for source in sources
+    ]
 
 
 def _split_mirror(mirror: str) -> tuple[str, str]:
@@ -68,7 +71,11 @@ def _split_mirror(mirror: str) -> tuple[str, str]:
 
 def _host_mirrors(root: Path) -> tuple[str, str]:
     os_release = root / "etc/os-release"
-    found = re.search(r"^VERSION_CODENAME=\"?(\w+)", os_release.read_text(), re.M) if os_release.exists() else None
+    found = (
+        re.search(r"^VERSION_CODENAME=\"?(\w+)", os_release.read_text(), re.M)
+        if os_release.exists()
+        else None
+    )
     is_debian = found and re.search(r"^ID=\"?debian\b", os_release.read_text(), re.M)
     if not found or not is_debian:
         raise VirtnodeError(Code.UNAVAILABLE, "this host's own package sources are not Debian's", MIRROR_HINT)
@@ -76,8 +83,12 @@ def _host_mirrors(root: Path) -> tuple[str, str]:
     sources = read_sources(root)
     main = next((s.uri for s in sources if codename in s.suites and "main" in s.components), "")
     if not main:
-        raise VirtnodeError(Code.UNAVAILABLE, f"no apt source of this host serves {codename} main", MIRROR_HINT)
-    security = next((s.uri for s in sources if f"{codename}-security" in s.suites), f"{main.rstrip('/')}-security")
+        raise VirtnodeError(
+            Code.UNAVAILABLE, f"no apt source of this host serves {codename} main", MIRROR_HINT
+        )
+    security = next(
+        (s.uri for s in sources if f"{codename}-security" in s.suites), f"{main.rstrip('/')}-security"
+    )
     return main.rstrip("/"), security.rstrip("/")
 
 
@@ -87,7 +98,9 @@ def _read_deb822(text: str) -> Iterator[AptSource]:
         if "deb" not in fields.get("Types", "").split() or fields.get("Enabled", "yes").strip() == "no":
             continue
         for uri in fields.get("URIs", "").split():
-            yield AptSource(uri, tuple(fields.get("Suites", "").split()), tuple(fields.get("Components", "").split()))
+            yield AptSource(
+                uri, tuple(fields.get("Suites", "").split()), tuple(fields.get("Components", "").split())
+            )
 
 
 def _read_one_line(text: str) -> Iterator[AptSource]:

@@ -22,7 +22,9 @@ SEARCH_TIMEOUT = 20
 BOOT_PACKAGES = ("shim-signed", "shim-helpers-amd64-signed", "grub-efi-amd64-signed", "grub-pc-bin")
 DOCUMENTATION = ("/usr/share/man/*", "/usr/share/info/*", "/usr/share/doc/*", "/usr/share/lintian/*")
 COPYRIGHT = "/usr/share/doc/*/copyright"
-MISSING_PACKAGE = re.compile(r"E: Unable to locate package (\S+)|E: Package '([^']+)' has no installation candidate")
+MISSING_PACKAGE = re.compile(
+    r"E: Unable to locate package (\S+)|E: Package '([^']+)' has no installation candidate"
+)
 
 
 class Debian:
@@ -56,12 +58,16 @@ class Debian:
         listing = run(["dpkg-query", f"--admindir={admin}", "-W", "-f", query]).stdout
         rows = [line.split("\t") for line in listing.splitlines()]
         return [
-            Package(name, version, architecture, _licence(root, name), source, _files(admin, name, architecture))
+            Package(
+                name, version, architecture, _licence(root, name), source, _files(admin, name, architecture)
+            )
             for name, version, architecture, source, status in rows
             if status == "installed"
         ]
 
-    def fetch_boot_files(self, config: ImageConfig, sources: Sources, root: Path, destination: Path) -> BootFiles:
+    def fetch_boot_files(
+        self, config: ImageConfig, sources: Sources, root: Path, destination: Path
+    ) -> BootFiles:
         """Download shim and GRUB from the same archives with apt, and unpack them without installing."""
         options = self._apt_options(config, sources)
         downloads = destination / "downloads"
@@ -119,21 +125,31 @@ class Debian:
         return [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
 
 
-def mmdebstrap_argv(config: ImageConfig, source_lines: Sequence[str], root: Path, archives: Path) -> list[str]:
+def mmdebstrap_argv(
+    config: ImageConfig, source_lines: Sequence[str], root: Path, archives: Path
+) -> list[str]:
     """Build mmdebstrap's command line; downloaded packages are kept in `archives`, outside the root."""
     packages = config.packages
     excludes: list[str] = list(DOCUMENTATION) if packages.exclude_docs else []
-    dpkg_options = [f"path-exclude={pattern}" for pattern in excludes] + [f"path-include={COPYRIGHT}"] * bool(excludes)
+    dpkg_options = [f"path-exclude={pattern}" for pattern in excludes] + [f"path-include={COPYRIGHT}"] * bool(
+        excludes
+    )
     if packages.languages is not None:
         dpkg_options.append("path-exclude=/usr/share/locale/*/LC_MESSAGES/*")
-        dpkg_options += [f"path-include=/usr/share/locale/{language}/*" for language in packages.languages if language]
+        dpkg_options += [
+            f"path-include=/usr/share/locale/{language}/*" for language in packages.languages if language
+        ]
     argv = ["mmdebstrap", "--mode=root", "--variant=essential", "--format=directory", "--architectures=amd64"]
     argv += [f"--aptopt=APT::Install-Recommends {'false' if packages.exclude_weakdeps else 'true'}"]
     # mmdebstrap has a mount namespace of its own, so a bind mount made by a hook cannot outlive it.
     inside = '"$1"/var/cache/apt/archives'
     argv.append(f"--setup-hook=mkdir -p {inside} && mount --bind {shlex.quote(str(archives))} {inside}")
     argv.append(f"--customize-hook=umount {inside}")
-    argv += ["--aptopt=APT::Keep-Downloaded-Packages true", "--skip=download/empty", "--skip=essential/unlink"]
+    argv += [
+        "--aptopt=APT::Keep-Downloaded-Packages true",
+        "--skip=download/empty",
+        "--skip=essential/unlink",
+    ]
     argv += [f"--dpkgopt={option}" for option in dpkg_options]
     wanted = [*packages.install, *(f"{name}-" for name in packages.exclude)]
     argv.append(f"--include={','.join(wanted)}")
@@ -155,19 +171,30 @@ def _translate_failure(result: Result) -> VirtnodeError:
     names = sorted({first or second for first, second in MISSING_PACKAGE.findall(text)})
     if names:
         return VirtnodeError(
-            Code.INVALID, f"no repository has the package {', '.join(names)}", "look for a misspelling in %packages"
+            Code.INVALID,
+            f"no repository has the package {', '.join(names)}",
+            "look for a misspelling in %packages",
         )
-    if "NO_PUBKEY" in text or "is not signed" in text or "signatures were invalid" in text or "BADSIG" in text:
+    if (
+        "NO_PUBKEY" in text
+        or "is not signed" in text
+        or "signatures were invalid" in text
+        or "BADSIG" in text
+    ):
         return VirtnodeError(
             Code.DENIED,
             "a repository is not signed by a key of the keyring",
             "update debian-archive-keyring, or name the right key with gpgkey in %addon virtnode_image",
         )
     if "No space left on device" in text:
-        return VirtnodeError(Code.FAILED, "the disk is full", "free some space, or pass --cache on a larger disk")
+        return VirtnodeError(
+            Code.FAILED, "the disk is full", "free some space, or pass --cache on a larger disk"
+        )
     errors = [line for line in text.splitlines() if line.startswith(("E: ", "dpkg: error"))]
     last = "; ".join(errors[:2]) or text.strip().splitlines()[-1]
-    return VirtnodeError(Code.FAILED, f"mmdebstrap failed: {last}", "the log of the build has its whole output")
+    return VirtnodeError(
+        Code.FAILED, f"mmdebstrap failed: {last}", "the log of the build has its whole output"
+    )
 
 
 def _files(admin: Path, name: str, architecture: str) -> tuple[str, ...]:
@@ -187,5 +214,7 @@ def _licence(root: Path, name: str) -> str:
 
 def _describe_archive(archive: Path, extracted: Path) -> Package:
     query = "${Package}\t${Version}\t${Architecture}\t${source:Package} ${source:Version}"
-    name, version, architecture, source = run(["dpkg-deb", "--show", f"--showformat={query}", archive]).stdout.split("\t")
+    name, version, architecture, source = run(
+        ["dpkg-deb", "--show", f"--showformat={query}", archive]
+    ).stdout.split("\t")
     return Package(name, version, architecture, _licence(extracted, name), source, ())

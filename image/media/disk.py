@@ -105,7 +105,9 @@ def write_bios_loader(payload: Payload, workspace: Path, raw: Path, region: Regi
     core = workspace / "core.img"
     early = f"search --no-floppy --set=root --label {ESP_LABEL}\nset prefix=($root)/grub\n"
     make_core_image(payload.boot.grub_bios, "i386-pc", "/grub", early, core)
-    first, image = bios_sectors((payload.boot.grub_bios / "boot.img").read_bytes(), core.read_bytes(), region.start * 2048)
+    first, image = bios_sectors(
+        (payload.boot.grub_bios / "boot.img").read_bytes(), core.read_bytes(), region.start * 2048
+    )
     with raw.open("r+b") as disk:
         # The partition table's own entries begin at byte 440 of this sector.
         disk.write(first[:440])
@@ -147,7 +149,11 @@ def slot_entries(payload: Payload) -> tuple[Entry, ...]:
     return (
         Entry("start", f"Start {payload.title}", (*common, *SCREEN)),
         Entry("serial", f"Start {payload.title} with serial console", (*common, *SERIAL)),
-        Entry("rescue", "Rescue shell", (*common, *SCREEN, "systemd.unit=rescue.target", "SYSTEMD_SULOGIN_FORCE=1")),
+        Entry(
+            "rescue",
+            "Rescue shell",
+            (*common, *SCREEN, "systemd.unit=rescue.target", "SYSTEMD_SULOGIN_FORCE=1"),
+        ),
     )
 
 
@@ -158,7 +164,10 @@ def make_state(path: Path, size: int, payload: Payload) -> None:
     options = f"hash_seed={identifier},lazy_itable_init=1,nodiscard"
     with path.open("wb") as state:
         state.truncate(size)
-    run(["mke2fs", "-q", "-t", "ext4", "-L", STATE_LABEL, "-U", identifier, "-E", options, path], env=environment)
+    run(
+        ["mke2fs", "-q", "-t", "ext4", "-L", STATE_LABEL, "-U", identifier, "-E", options, path],
+        env=environment,
+    )
 
 
 def copy_into(raw: Path, content: Path, region: Region) -> None:

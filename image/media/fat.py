@@ -10,7 +10,9 @@ CLUSTER_SLACK = 1.05
 """What FAT itself takes, as a factor on the content."""
 
 
-def make_fat(path: Path, files: Mapping[str, Path], *, label: str, epoch: int, size: int | None = None) -> None:
+def make_fat(
+    path: Path, files: Mapping[str, Path], *, label: str, epoch: int, size: int | None = None
+) -> None:
     """Make a FAT file system at `path` holding `files` (name inside → source); `size` in bytes, else just enough."""
     content = sum(source.stat().st_size for source in files.values())
     kibibytes = (size or int(content * CLUSTER_SLACK) + 512 * 1024) // 1024

@@ -47,7 +47,11 @@ def live_entries(title: str, root: str, extra: Sequence[str]) -> tuple[Entry, ..
         Entry("start", f"Start {title}", (*common, *SCREEN)),
         Entry("serial", f"Start {title} with serial console", (*common, *SERIAL)),
         Entry("install", f"Install {title} to disk", (*common, *SCREEN, "node.install=ask")),
-        Entry("rescue", "Rescue shell", (*common, *SCREEN, "systemd.unit=rescue.target", "SYSTEMD_SULOGIN_FORCE=1")),
+        Entry(
+            "rescue",
+            "Rescue shell",
+            (*common, *SCREEN, "systemd.unit=rescue.target", "SYSTEMD_SULOGIN_FORCE=1"),
+        ),
     )
 
 
