@@ -131,7 +131,10 @@ def _parse_journal_line(text: str) -> JournalLine:
     message = fields.get("MESSAGE")
     if isinstance(message, list):  # how the journal writes what is not UTF-8
         message = bytes(message).decode(errors="replace")
-    source = fields.get("_SYSTEMD_UNIT") or fields.get("SYSLOG_IDENTIFIER") or "unknown"
+    unit, identifier = fields.get("_SYSTEMD_UNIT"), fields.get("SYSLOG_IDENTIFIER")
+    source = identifier if unit in (None, "init.scope") else unit  # init.scope is systemd itself
     return JournalLine(
-        source=str(source), priority=int(fields.get("PRIORITY", 3)), message=str(message or "")
+        source=str(source or "unknown"),
+        priority=int(fields.get("PRIORITY", 3)),
+        message=str(message or ""),
     )

@@ -78,6 +78,14 @@ def test_journal_lines_have_source_and_message() -> None:
     )
 
 
+def test_systemd_s_own_lines_are_told_as_systemd_s() -> None:
+    """The first process has a unit of its own, whose name tells nobody anything."""
+    line = json.dumps(
+        {"PRIORITY": "3", "_SYSTEMD_UNIT": "init.scope", "SYSLOG_IDENTIFIER": "systemd", "MESSAGE": "x"}
+    )
+    assert parse_report(make_report(more=f"error={line}\n")).errors == (JournalLine("systemd", 3, "x"),)
+
+
 def test_guest_s_console_and_time_are_told() -> None:
     """A guest's run is from its start to its end."""
     more = "guest-start-seconds=30.0\nguest-end-seconds=42.5\nguest-console=hello\nguest-console=world\n"
