@@ -37,6 +37,9 @@ SIGNS = {
 }
 """What a console shows when no report will come any more."""
 
+DIES_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM")
+"""Without it, a QEMU whose verification was killed would compute on for ever."""
+
 REPORT_END = b"\nend=\n"
 
 
@@ -82,7 +85,9 @@ def start_node(command: Sequence[str], sockets: NodeSockets, log: Path) -> Itera
             stack.enter_context(_listen(path)) for path in (sockets.console, sockets.report, sockets.qmp)
         ]
         output = stack.enter_context(log.open("wb"))
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        process = subprocess.Popen(
+            (*DIES_WITH_PARENT, *command), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
         stack.callback(_end, process)
         console, report, qmp = (
             stack.enter_context(_accept(listener, process, log)) for listener in listeners

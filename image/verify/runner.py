@@ -24,7 +24,7 @@ from image.verify.kvm_guest import DISK_SERIAL, make_guest_disk
 from image.verify.matrix import CASES, Case
 from image.verify.node import NodeSockets, dump_screen, start_node, watch_node
 from image.verify.report import Report, parse_report
-from image.verify.verdict import Verdict, judge, lost_machine
+from image.verify.verdict import Ending, Verdict, judge, lost_machine
 from nodelib.errors import Code, InvalidInput, VirtnodeError
 
 logger = logging.getLogger(__name__)
@@ -108,10 +108,10 @@ def verify_case(case: Case, artefact: Path, setup: Setup) -> Verdict:
         folder = setup.evidence / f"{case.name}{suffix}"
         verdict = _try_case(case, artefact, setup, folder)
         verdict = dataclasses.replace(verdict, attempts=attempt, seconds=time.monotonic() - start)
-        if verdict.passed:
+        if verdict.passed or verdict.ending is Ending.INTERRUPTED:
             shutil.rmtree(folder)
-            return verdict
-        if not lost_machine(case, verdict) or attempt == case.attempts or setup.interrupted.is_set():
+            return dataclasses.replace(verdict, evidence=None)
+        if not lost_machine(case, verdict) or attempt == case.attempts:
             return verdict
         logger.warning(
             "%s: attempt %d of %d lost its machine (%s; see %s); trying again",

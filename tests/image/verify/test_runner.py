@@ -103,6 +103,7 @@ def test_interruption_ends_a_running_machine(tmp_path: Path, iso: Path) -> None:
     verdict = verify_case(dataclasses.replace(CASE, attempts=3), iso, interrupted)
     assert verdict.ending is Ending.INTERRUPTED
     assert verdict.attempts == 1
+    assert list((tmp_path / "evidence").iterdir()) == []
 
 
 def test_all_rows_that_the_artefacts_allow_are_chosen() -> None:
