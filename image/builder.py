@@ -194,7 +194,7 @@ def write_records(
         packages=packages,
         ownership=ownership,
         repositories=plan.repositories,
-        boot_packages={package: ("boot loaders",) for package in kernel.boot.packages},
+        boot_packages=dict.fromkeys(kernel.boot.packages, ("boot loaders",)),
         artefacts=measure_artefacts(finished),
     )
     write_manifest(manifest, finished / MANIFEST_NAME)

@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def run_post_scripts(scripts: Sequence[Script], root: Path) -> None:
-    """Run every script in order; one that fails stops the build when it says `--erroronfail`, and warns otherwise.
+    """Run every script in order; one that fails stops the build if it says `--erroronfail`, else warns.
 
     A script outside the root finds it in $INSTALL_ROOT, as with other kickstart installers.
     """

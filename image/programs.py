@@ -27,7 +27,7 @@ sys.exit(main())
 def install_programs(root: Path, wheels: Path, source: Path = CHECKOUT) -> list[str]:
     """Install everything of ours into `root`, and return its paths inside.
 
-    `wheels` caches downloads. The vendored wheels are those of nodeagent/vendor.txt, each checked against its hash.
+    `wheels` caches downloads. The wheels are those of nodeagent/vendor.txt, each checked against its hash.
     """
     home = root / HOME
     home.mkdir(parents=True)
@@ -73,7 +73,7 @@ def install_vendor(requirements: Path, destination: Path, wheels: Path) -> None:
 
 
 def compile_python(root: Path, directory: str) -> None:
-    """Compile the modules below `directory` for the root's own Python; the result does not depend on time stamps."""
+    """Compile the modules below `directory` for the root's own Python, whatever the time stamps."""
     argv = [
         "python3",
         "-I",

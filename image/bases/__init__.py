@@ -13,7 +13,7 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Package:
-    """An installed package; sizes in bytes, `files` as absolute paths inside the root, directories included."""
+    """An installed package; `files` are absolute paths inside the root, directories included."""
 
     name: str
     version: str
@@ -84,4 +84,4 @@ class Base(Protocol):
     def fetch_boot_files(
         self, config: ImageConfig, sources: Sources, root: Path, destination: Path
     ) -> BootFiles:
-        """Download and extract the signed boot chain into `destination`, matching what `root` was made from."""
+        """Download and extract the signed boot chain that matches `root` into `destination`."""

@@ -11,7 +11,8 @@ from pathlib import Path
 from image.config import Partition
 from image.media import Payload
 from image.media.fat import make_fat
-from image.media.grub import Entry, LIVE, SCREEN, SERIAL, make_core_image, menu_text
+from image.media.grub import LIVE, SCREEN, SERIAL, Entry, make_core_image, menu_text
+from nodelib.errors import Code, VirtnodeError
 from nodelib.run import run
 
 MEBIBYTE = 1024 * 1024
@@ -77,7 +78,7 @@ def make_disk(payload: Payload, workspace: Path, output: Path) -> list[Path]:
     make_state(state, by_name["virtnode-state"].size * MEBIBYTE, payload)
     copy_into(raw, state, by_name["virtnode-state"])
     compressed = output / f"{payload.name}.raw.zst"
-    # A fixed number of threads: zstd's output depends on there being one or more. All but zeros is compressed already.
+    # A fixed number of threads, which zstd's output depends on; level 1, for little but zeros is compressible.
     run(["zstd", "--quiet", "--force", "-1", "--threads=2", raw, "-o", compressed])
     qcow2 = output / f"{payload.name}.qcow2"
     run(["qemu-img", "convert", "-m", "1", "-f", "raw", "-O", "qcow2", raw, qcow2])
@@ -184,10 +185,8 @@ def copy_into(raw: Path, content: Path, region: Region) -> None:
             offset += len(block)
 
 
-def region_too_small(region: Region, size: int) -> Exception:
+def region_too_small(region: Region, size: int) -> VirtnodeError:
     """Say that a partition cannot hold what belongs in it, and how to change that."""
-    from nodelib.errors import Code, VirtnodeError
-
     needed = -(-size // MEBIBYTE)
     return VirtnodeError(
         Code.INVALID,

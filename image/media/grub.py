@@ -66,13 +66,14 @@ def menu_text(entries: Sequence[Entry], *, timeout: int, folder: str) -> str:
 
 
 CORE_MODULES = (
-    "biosdisk", "configfile", "echo", "fat", "iso9660", "linux", "loadenv", "ls", "normal", "part_gpt", "part_msdos",
-    "reboot", "halt", "search", "search_fs_file", "search_fs_uuid", "search_label", "serial", "sleep", "terminal", "test",
+    "biosdisk", "configfile", "echo", "fat", "iso9660", "linux", "loadenv", "ls", "normal", "part_gpt",
+    "part_msdos", "reboot", "halt", "search", "search_fs_file", "search_fs_uuid", "search_label", "serial",
+    "sleep", "terminal", "test",
 )  # fmt: skip
 
 
 def make_core_image(modules: Path, target: str, prefix: str, early: str, output: Path) -> None:
-    """Make GRUB's core image for BIOS; `target` is i386-pc or i386-pc-eltorito, `early` its built-in commands."""
+    """Make GRUB's core image for BIOS: `target` is i386-pc or i386-pc-eltorito, `early` commands built in."""
     script = output.with_suffix(".cfg")
     script.write_text(early)
     argv: list[str | Path] = ["grub-mkimage", "--format", target, "--directory", modules, "--prefix", prefix]

@@ -1,4 +1,4 @@
-"""The PXE folder: kernel and initramfs by TFTP or HTTP, the root by HTTP, and ready menus for three loaders."""
+"""The PXE folder: kernel and initramfs by TFTP or HTTP, the root by HTTP, menus for three loaders."""
 
 import shutil
 from pathlib import Path
