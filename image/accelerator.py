@@ -22,6 +22,13 @@ EXIT_STATUS = EXIT_VALUE << 1 | 1
 """What QEMU's isa-debug-exit device makes of that value."""
 
 
+NOT_EMULATED = (
+    *("3dnowprefetch", "fxsr-opt", "misalignsse", "nrip-save", "osvw"),
+    *("rdseed", "sha-ni", "topoext", "xsavec"),
+)
+"""What the processor model has and QEMU cannot emulate: each would be a warning on the user's terminal."""
+
+
 @dataclass(frozen=True)
 class Accelerator:
     """QEMU's program, and the options that say how it runs the processor."""
@@ -51,7 +58,8 @@ def kvm_accelerator(program: str = PROGRAM) -> Accelerator:
 def emulator(version: tuple[int, int], program: str = PROGRAM) -> Accelerator:
     """Return the options for emulating a processor that can itself run KVM guests."""
     # QEMU 7's emulated cmpxchg16b breaks Linux 6.12 within seconds of its start.
-    processor = "EPYC,+svm,+npt" + (",-cx16" if version < (8, 0) else "")
+    absent = (*NOT_EMULATED, "cx16") if version < (8, 0) else NOT_EMULATED
+    processor = ",".join(("EPYC", "+svm", "+npt", *(f"-{feature}" for feature in absent)))
     return Accelerator(program, "tcg", ("-accel", "tcg,thread=multi", "-cpu", processor))
 
 
