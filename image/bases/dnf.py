@@ -173,13 +173,13 @@ def install_words(packages: Packages) -> list[str]:
 
 
 def sandbox_argv(root: Path, argv: Sequence[str]) -> list[str]:
-    """Wrap a command so that `root` has /proc and /dev for as long as it runs, and not a moment longer.
+    """Wrap a command so that `root` has /proc, /dev and /run for as long as it runs, and no longer.
 
     The command sees the whole host, starts in `root` (where dnf 4 resolves relative paths) and prints
     everything to standard error, in order.
     """
     command = ["bwrap", "--dev-bind", "/", "/", "--proc", "/proc"]
-    command += ["--proc", f"{root}/proc", "--dev", f"{root}/dev"]
+    command += ["--proc", f"{root}/proc", "--dev", f"{root}/dev", "--tmpfs", f"{root}/run"]
     command += ["--unshare-pid", "--die-with-parent", "--cap-add", "ALL"]
     command += ["--chdir", str(root), "--unsetenv", "TMPDIR"]
     return [*command, "--", "sh", "-c", 'exec "$@" >&2', "sh", *argv]
@@ -187,7 +187,7 @@ def sandbox_argv(root: Path, argv: Sequence[str]) -> list[str]:
 
 def run_dnf(setup: DnfSetup, root: Path, words: Sequence[str], report: Report) -> Result:
     """Run a dnf command that changes `root`; the caller judges the result's status and standard error."""
-    for directory in ("proc", "dev"):
+    for directory in ("proc", "dev", "run"):
         (root / directory).mkdir(exist_ok=True)
     env = {"HOME": str(setup.home), **SCRIPTLET_ENVIRONMENT}
     return run(

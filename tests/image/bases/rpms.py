@@ -116,7 +116,7 @@ def build_package(package: FakePackage, directory: Path) -> Path:
     macros = {
         "_topdir": work,
         "_rpmdir": directory,
-        "_build_name_fmt": "%{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}.rpm",
+        "_build_name_fmt": "%%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm",
     }
     run(["rpmbuild", "-bb", "--quiet", "--buildroot", tree, *_defines(macros), spec], env={"HOME": str(work)})
     return directory / f"{package.name}-{package.version}-{package.release}.noarch.rpm"

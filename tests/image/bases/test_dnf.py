@@ -82,10 +82,10 @@ def test_dnf5_command_line() -> None:
 
 
 def test_runs_where_mounts_die_with_it() -> None:
-    """The root's /proc and /dev belong to namespaces of the command alone."""
+    """The root's /proc, /dev and /run belong to namespaces of the command alone."""
     argv = sandbox_argv(Path("/w/root"), ["dnf", "install"])
     assert argv[:6] == ["bwrap", "--dev-bind", "/", "/", "--proc", "/proc"]
-    assert argv[6:10] == ["--proc", "/w/root/proc", "--dev", "/w/root/dev"]
+    assert argv[6:12] == ["--proc", "/w/root/proc", "--dev", "/w/root/dev", "--tmpfs", "/w/root/run"]
     assert {"--unshare-pid", "--die-with-parent"} <= set(argv)
     assert argv[-2:] == ["dnf", "install"]
 

@@ -36,7 +36,9 @@ DOC = "/usr/share/doc/chrony/README"
 GERMAN = "/usr/share/locale/de/LC_MESSAGES/chrony.mo"
 FRENCH = "/usr/share/locale/fr/LC_MESSAGES/chrony.mo"
 
-SEES_PROC_AND_DEV = "[ -r /proc/self/status ] && [ -c /dev/null ] && echo seen > /var/lib/seen"
+SEES_PROC_AND_DEV = (
+    "echo > /run/left && [ -r /proc/self/status ] && [ -c /dev/null ] && echo seen > /var/lib/seen"
+)
 GOOD = (
     FakePackage("filesystem", directories=("/proc", "/dev", "/sys", "/boot", "/usr/bin", "/var/lib")),
     FakePackage(
@@ -63,7 +65,7 @@ GOOD = (
     FakePackage(
         "waits",
         requires=("filesystem", "/bin/sh"),
-        scriptlets={"post": "echo > /run/here; read x < /run/fifo"},
+        scriptlets={"post": "echo > /var/lib/here; read x < /var/lib/fifo"},
     ),
 )
 BOOT = (
@@ -180,6 +182,7 @@ def test_installs_signed_packages(fedora: Fedora, world: World, sources: Sources
     assert (root / "var/lib/seen").read_text() == "seen\n"
     assert list((root / "proc").iterdir()) == []
     assert list((root / "dev").iterdir()) == []
+    assert list((root / "run").iterdir()) == []
     assert any("kernel-core" in line for line in lines)
 
 
@@ -323,9 +326,9 @@ def test_a_full_disk_is_one_clear_line(fedora: Fedora, world: World, sources: So
 
 def test_an_interruption_leaves_nothing(dnf: Dnf, world: World, sources: Sources, root: Path) -> None:
     """Ctrl-C in the middle of a scriptlet ends dnf, the scriptlet and every mount."""
-    (root / "run").mkdir()
-    os.mkfifo(root / "run/fifo")
-    interrupter = threading.Thread(target=interrupt_when, args=(lambda: (root / "run/here").exists(),))
+    (root / "var/lib").mkdir(parents=True)
+    os.mkfifo(root / "var/lib/fifo")
+    interrupter = threading.Thread(target=interrupt_when, args=(lambda: (root / "var/lib/here").exists(),))
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     interrupter.start()
     try:
