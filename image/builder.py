@@ -11,12 +11,13 @@ from pathlib import Path
 from image.bases import Package
 from image.cache import Cache
 from image.configure import OVERLAY
+from image.doctor import find_missing
 from image.file_owners import OWNERSHIP_NAME, Ownership, collect_ownership, write_ownership
 from image.lint import check_rootfs, load_allowances
 from image.manifest import MANIFEST_NAME, Identity, collect_manifest, write_manifest
 from image.media import Payload
 from image.media.table import MEDIA_MAKERS
-from image.plan import CODE, PRODUCT, ImagePlan, Options, code_digest, digest
+from image.plan import CHECKOUT, CODE, PRODUCT, ImagePlan, Options, code_digest, digest
 from image.programs import install_programs
 from image.progress import Steps
 from image.sbom import write_sbom
@@ -30,6 +31,7 @@ from image.tree import (
     read_boot_files,
     read_package_list,
     write_boot_files,
+    write_build_id,
     write_package_list,
 )
 from image.workspace import open_workspace, publish
@@ -38,8 +40,10 @@ from nodelib.errors import Code, VirtnodeError
 logger = logging.getLogger(__name__)
 
 SBOM_NAME = "sbom.spdx.json"
-INSTALLER_CODE = ("bases/*.py", "chroot.py", "config.py", "kickstart*.py")
+INSTALLER_CODE = ("bases/*.py", "config.py", "licence_expressions.py", "spdx_identifiers.py")
 """The code that decides what the package stage holds."""
+STAGES_CODE = ("*.py", "bases/*.py", "data/**/*")
+"""The code and files that decide what the other stages hold."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +58,14 @@ class Stages:
 def build_image(plan: ImagePlan, options: Options, steps: Steps) -> list[Path]:
     """Build every medium of the plan into `options.out`, and return what was published there."""
     check_rights()
+    check_tools(plan)
     with open_workspace(options.out) as workspace, contextlib.ExitStack() as held:
         stages = make_stages(plan, options, steps, held)
         root = workspace / "root"
         with steps.step("programs"):
             copy_tree(stages.tree / "root", root)
             own = install_programs(root, options.sources.cache / "wheels")
+            write_build_id(plan, root)
         packages = read_package_list(stages.tree)
         with steps.step("lint"):
             lint_root(plan, root, packages, own)
@@ -87,11 +93,22 @@ def check_rights() -> None:
         )
 
 
+def check_tools(plan: ImagePlan) -> None:
+    """Raise VirtnodeError (unavailable) with every tool that this build needs and the host lacks."""
+    missing = [tool for group in ("any", plan.config.base) for tool in find_missing(group)]
+    if missing:
+        names = ", ".join(f"{tool.name} (it {tool.purpose})" for tool in missing)
+        raise VirtnodeError(
+            Code.UNAVAILABLE,
+            f"this host lacks {names}",
+            "virtnode-image doctor names the packages to install",
+        )
+
+
 def make_stages(plan: ImagePlan, options: Options, steps: Steps, held: contextlib.ExitStack) -> Stages:
     """Make or find the packages, the kernel stage and the trimmed tree; `held` keeps them from removal."""
     cache = Cache(options.sources.cache / "stages")
-    everything = digest([plan.as_json(), code_digest(CODE, ("*.py", "bases/*.py", "data/**/*"))])
-    installer = digest([code_digest(CODE, INSTALLER_CODE), installer_settings(plan)])
+    everything, installer = stages_key(plan), installer_key(plan)
 
     def install(folder: Path) -> None:
         (folder / "root").mkdir()
@@ -115,11 +132,25 @@ def make_stages(plan: ImagePlan, options: Options, steps: Steps, held: contextli
     return Stages(installed, kernel, tree)
 
 
-def installer_settings(plan: ImagePlan) -> object:
-    """Say what the package stage depends on: repositories as they are, packages, the time all files show."""
+def installer_key(plan: ImagePlan) -> str:
+    """Digest what the package stage depends on: packages, repositories as they are now, trusted keys, code.
+
+    A mirror's address is not among it: what the mirror offers is.
+    """
     config = plan.config
     chosen = [config.base, config.suite, repr(config.packages), repr(config.url), repr(config.repositories)]
-    return [*chosen, [[state.name, state.digest] for state in plan.repositories], list(config.gpg_keys)]
+    states = [[state.name, state.digest] for state in plan.repositories]
+    return digest([*chosen, states, list(plan.keys), code_digest(CODE, INSTALLER_CODE), runner_digest()])
+
+
+def stages_key(plan: ImagePlan) -> str:
+    """Digest what the kernel and tree stages depend on: the whole plan, code, files laid over the root."""
+    return digest([plan.as_json(), code_digest(CODE, STAGES_CODE), runner_digest()])
+
+
+def runner_digest() -> str:
+    """Digest the code that runs commands, which decides their environment."""
+    return code_digest(CHECKOUT / "nodelib", ("run.py",))
 
 
 def read_kernel_stage(stages: Stages) -> KernelStage:

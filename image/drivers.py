@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from image.chroot import run_in_root
-from nodelib.errors import InvalidInput
+from nodelib.errors import Code, InvalidInput, VirtnodeError
 from nodelib.run import run
 
 MODULE_SUFFIX = re.compile(r"\.ko(\.(xz|zst|gz))?$")
@@ -53,7 +53,9 @@ def check_driver_names(names: Sequence[str], groups: Mapping[str, DriverGroup]) 
 
 def find_kernel_version(root: Path) -> str:
     """Name the newest kernel below /usr/lib/modules."""
-    versions = sorted((root / "usr/lib/modules").iterdir(), key=lambda path: _version_key(path.name))
+    versions = sorted((root / "usr/lib/modules").glob("*"), key=lambda path: _version_key(path.name))
+    if not versions:
+        raise VirtnodeError(Code.INVALID, "the packages brought no kernel", "name one in %packages")
     return versions[-1].name
 
 
@@ -107,16 +109,22 @@ def keep_firmware(root: Path) -> int:
     modules = [str(path) for path in (root / "usr/lib/modules").rglob("*.ko*")]
     named = set(run(["modinfo", "--field", "firmware", *modules]).stdout.split()) if modules else set()
     patterns = re.compile("|".join(fnmatch.translate(name) for name in sorted(named)) or r"(?!)")
+    files = [path for path in sorted(firmware.rglob("*")) if path.is_symlink() or not path.is_dir()]
+    kept = {path for path in files if _is_wanted(str(path.relative_to(firmware)), patterns)}
+    # A name that a module asks for may be a link to a file that none does.
+    kept |= {path.resolve() for path in kept}
     dropped = 0
-    for path in sorted(firmware.rglob("*")):
-        name = re.sub(r"\.(xz|zst)$", "", str(path.relative_to(firmware)))
-        if path.is_dir() and not path.is_symlink():
-            continue
-        if not patterns.match(name) and not name.startswith(("amd-ucode/", "intel-ucode/")):
+    for path in files:
+        if path not in kept and path.resolve() not in kept:
             dropped += path.lstat().st_size
             path.unlink()
     _prune_empty(firmware)
     return dropped
+
+
+def _is_wanted(name: str, patterns: re.Pattern[str]) -> bool:
+    plain = re.sub(r"\.(xz|zst)$", "", name)
+    return bool(patterns.match(plain)) or plain.startswith(("amd-ucode/", "intel-ucode/"))
 
 
 def _compile(patterns: Sequence[str], *, negative: bool) -> re.Pattern[str]:

@@ -4,6 +4,7 @@ import argparse
 import errno
 import json
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -37,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit status: 0 done, 1 failed, 2 wrong input, 130 interrupted."""
     arguments = make_parser().parse_args(argv)
     logging.basicConfig(format="%(message)s", level=logging.DEBUG if arguments.verbose else logging.INFO)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         verb: Callable[[argparse.Namespace], int] = arguments.verb
         return verb(arguments)
@@ -179,7 +181,8 @@ def run_check(arguments: argparse.Namespace) -> int:
     """Report every problem of a kickstart."""
     config = check_kickstart(arguments.kickstart)
     print(
-        f"{arguments.kickstart}: a {config.base} {config.suite} node, {len(config.packages.install)} packages named"
+        f"{arguments.kickstart}: a {config.base} {config.suite} node, "
+        f"{len(config.packages.install)} packages named"
     )
     return 0
 
@@ -203,6 +206,8 @@ def run_plan(arguments: argparse.Namespace) -> int:
 def run_build(arguments: argparse.Namespace) -> int:
     """Build every medium and list the artefacts."""
     options = _options(arguments)
+    # Files that the build makes have the same modes whoever runs it.
+    os.umask(0o022)
     plan = make_plan(_kickstart(arguments), options)
     steps = Steps(BUILD_STEPS + len(plan.media))
     with steps.shown():
@@ -318,6 +323,9 @@ def _hint(text: str) -> list[str]:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    # Once is enough: what the interruption cleans up shall not be interrupted by an impatient second one.
+    for repeated in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(repeated, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

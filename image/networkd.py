@@ -14,8 +14,31 @@ BOND_KEYS = {
     "miimon": "MIIMonitorSec",
     "lacp_rate": "LACPTransmitRate",
     "xmit_hash_policy": "TransmitHashPolicy",
-    "primary": "PrimarySlave",
+    "primary": "",
 }
+"""The bond options of kickstart as networkd's settings; `primary` is a setting of the port it names."""
+
+
+BOND_WORDS = {
+    "mode": dict(
+        zip(
+            "0123456",
+            (
+                "balance-rr",
+                "active-backup",
+                "balance-xor",
+                "broadcast",
+                "802.3ad",
+                "balance-tlb",
+                "balance-alb",
+            ),
+            strict=True,
+        )
+    ),
+    "lacp_rate": {"0": "slow", "1": "fast"},
+    "xmit_hash_policy": {"0": "layer2", "1": "layer3+4", "2": "layer2+3", "3": "encap2+3", "4": "encap3+4"},
+}
+"""Values that are numbers to the kernel, by option, in networkd's words."""
 
 
 def network_units(networks: Sequence[Network]) -> dict[str, str]:
@@ -30,10 +53,24 @@ def network_units(networks: Sequence[Network]) -> dict[str, str]:
         priority = 90 if device == "link" else 50
         units[f"{priority}-{_file_name(device)}.network"] = _network_unit(network, networks)
         for port in (*network.bond_ports, *network.bridge_ports):
-            kind = "Bond" if network.bond_ports else "Bridge"
-            text = _sections({"Match": _match(port), "Network": [(kind, network.device)]})
-            units[f"40-{_file_name(port)}.network"] = text
+            units[f"40-{_file_name(port)}.network"] = _port_unit(port, network, networks)
     return units
+
+
+def _port_unit(port: str, network: Network, networks: Sequence[Network]) -> str:
+    """Enslave a port; networkd reads no other file for it, so its own MTU and VLANs stand here too."""
+    link = [("MTUBytes", str(other.mtu)) for other in networks if other.mtu and interface_name(other) == port]
+    settings = [("Bond" if network.bond_ports else "Bridge", network.device)]
+    if dict(network.bond_options).get("primary") == port:
+        settings.append(("PrimarySlave", "yes"))
+    sections = {"Match": _match(port), "Link": link, "Network": settings + _vlans_of(port, networks)}
+    return _sections(sections)
+
+
+def _vlans_of(device: str, networks: Sequence[Network]) -> list[tuple[str, str]]:
+    return [
+        ("VLAN", interface_name(other)) for other in networks if other.vlan_id and _parent(other) == device
+    ]
 
 
 def _network_unit(network: Network, networks: Sequence[Network]) -> str:
@@ -44,8 +81,7 @@ def _network_unit(network: Network, networks: Sequence[Network]) -> str:
         link.append(("ActivationPolicy", "manual"))
     device = interface_name(network)
     sections = {"Match": _match(device), "Link": link, "Network": _addresses(network)}
-    vlans = [interface_name(other) for other in networks if other.vlan_id and _parent(other) == device]
-    sections["Network"] += [("VLAN", name) for name in vlans]
+    sections["Network"] += _vlans_of(device, networks)
     if network.protocol is BootProtocol.DHCP:
         sections["DHCPv4"] = [("UseMTU", "yes")]
     return _sections(sections)
@@ -73,7 +109,9 @@ def _addresses(network: Network) -> list[tuple[str, str]]:
 
 def _netdev_units(network: Network) -> dict[str, str]:
     if network.bond_ports:
-        options = [(BOND_KEYS[key], _bond_value(key, value)) for key, value in network.bond_options]
+        options = [
+            (BOND_KEYS[key], _bond_value(key, value)) for key, value in network.bond_options if BOND_KEYS[key]
+        ]
         netdev = {"NetDev": [("Name", network.device), ("Kind", "bond")], "Bond": options}
     elif network.bridge_ports:
         netdev = {"NetDev": [("Name", network.device), ("Kind", "bridge")]}
@@ -99,7 +137,10 @@ def _parent(network: Network) -> str:
 
 
 def _bond_value(key: str, value: str) -> str:
-    return f"{value}ms" if key == "miimon" else value
+    """Say a bond option's value in networkd's words; the kernel's driver takes numbers for words, too."""
+    if key == "miimon":
+        return f"{value}ms"
+    return BOND_WORDS.get(key, {}).get(value, value)
 
 
 def _match(device: str) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ import json
 import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +25,7 @@ CODE = Path(__file__).parent
 CHECKOUT = CODE.parent
 DRIVER_GROUPS = CHECKOUT / "kickstarts/drivers.toml"
 MEDIA = ("iso", "pxe", "disk")
+LATEST_EPOCH = 2**32 - 1
 
 BASES: dict[str, Base] = {"debian": Debian(), "fedora": Fedora()}
 
@@ -43,7 +44,7 @@ class Options:
     out: Path
     profile: Profile = Profile.RELEASE
     media: tuple[str, ...] = MEDIA
-    sources: Sources = Sources()
+    sources: Sources = field(default_factory=Sources)
     size_budget: int | None = None
     """The ISO's bound in bytes; the kickstart's when None."""
     pxe_url: str = ""
@@ -61,6 +62,8 @@ class ImagePlan:
     architecture: str
     epoch: int
     repositories: tuple[RepositoryState, ...]
+    keys: tuple[str, ...]
+    """Digests of the key files that the kickstart trusts."""
     drivers: tuple[DriverGroup, ...]
     rules: tuple[Rule, ...]
     size_budget: int | None
@@ -97,18 +100,18 @@ class ImagePlan:
             "source_date_epoch": self.epoch,
             "repositories": {state.name: state.digest for state in self.repositories},
             "size_budget": self.size_budget,
-            "kickstart": settings_as_json(self.config),
-            "drivers": {group.name: list(group.patterns) for group in self.drivers},
-            "trim": [str(rule) for rule in self.rules],
+            "kickstart": {**settings_as_json(self.config), "gpg_keys": list(self.keys)},
+            "drivers": [{"group": group.name, "modules": list(group.patterns)} for group in self.drivers],
+            "trim": [f"-{rule}" if rule.tolerant else str(rule) for rule in self.rules],
             "pxe_url": self.pxe_url,
         }
 
 
 def make_plan(kickstart: Path, options: Options) -> ImagePlan:
     """Resolve a kickstart and the command line into a plan; every problem found is reported at once."""
-    config = load_kickstart(kickstart)
+    config = check_kickstart(kickstart)
+    epoch = find_epoch(kickstart)
     groups = load_driver_groups(DRIVER_GROUPS)
-    check_driver_names(config.trim.keep_drivers, groups)
     architecture = platform.machine()
     if architecture != "x86_64":
         raise VirtnodeError(Code.UNAVAILABLE, f"nodes are x86_64, and this machine is {architecture}")
@@ -118,8 +121,9 @@ def make_plan(kickstart: Path, options: Options) -> ImagePlan:
         media=options.media,
         version=version(PRODUCT),
         architecture=architecture,
-        epoch=find_epoch(kickstart),
+        epoch=epoch,
         repositories=BASES[config.base].read_repositories(config, options.sources),
+        keys=tuple(hashlib.sha256(Path(key).read_bytes()).hexdigest() for key in config.gpg_keys),
         drivers=tuple(groups[name] for name in config.trim.keep_drivers or groups),
         rules=load_rules(config),
         size_budget=config.size_budget if options.size_budget is None else options.size_budget,
@@ -130,8 +134,17 @@ def make_plan(kickstart: Path, options: Options) -> ImagePlan:
 def check_kickstart(kickstart: Path) -> ImageConfig:
     """Read a kickstart and its trim templates without asking any repository."""
     config = load_kickstart(kickstart)
-    check_driver_names(config.trim.keep_drivers, load_driver_groups(DRIVER_GROUPS))
-    load_rules(config)
+    problems: list[str] = []
+    hints: list[str] = []
+    groups = load_driver_groups(DRIVER_GROUPS)
+    for check in (lambda: check_driver_names(config.trim.keep_drivers, groups), lambda: load_rules(config)):
+        try:
+            check()
+        except InvalidInput as error:
+            problems += error.problems
+            hints += [error.hint] if error.hint else []
+    if problems:
+        raise InvalidInput(problems, "; ".join(hints))
     return config
 
 
@@ -154,11 +167,15 @@ def load_rules(config: ImageConfig) -> tuple[Rule, ...]:
 
 
 def find_epoch(kickstart: Path, environment: Mapping[str, str] = os.environ) -> int:
-    """Choose the time every file shows: SOURCE_DATE_EPOCH, else the checkout's last commit's, else the kickstart's."""
+    """Choose the time every file shows: SOURCE_DATE_EPOCH, else the last commit's, else the kickstart's."""
     asked = environment.get("SOURCE_DATE_EPOCH")
     if asked is not None:
-        if not asked.isdecimal():
-            raise InvalidInput([f"SOURCE_DATE_EPOCH is {asked!r}, and must be whole seconds since 1970"])
+        # 32 bits without a sign are what squashfs has for a time.
+        if not asked.isdecimal() or int(asked) > LATEST_EPOCH:
+            raise InvalidInput(
+                [f"SOURCE_DATE_EPOCH is {asked!r}, and must be whole seconds since 1970"],
+                "as date +%s prints them",
+            )
         return int(asked)
     committed = run(["git", "-C", CHECKOUT, "log", "-1", "--format=%ct"], check=False) if _has_git() else None
     if committed and committed.status == 0 and committed.stdout.strip():

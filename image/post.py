@@ -7,6 +7,7 @@ from pathlib import Path
 
 from image.chroot import run_in_root
 from image.config import Script
+from image.rootpath import RootPaths
 from nodelib.errors import Code, VirtnodeError
 from nodelib.run import Result, run
 
@@ -21,11 +22,17 @@ def run_post_scripts(scripts: Sequence[Script], root: Path) -> None:
     for script in scripts:
         result = _run_inside(script, root) if script.chroot else _run_outside(script, root)
         if script.log:
-            log = root / script.log.lstrip("/") if script.chroot else Path(script.log)
+            log = _inside(root, script.log) if script.chroot else Path(script.log)
             log.parent.mkdir(parents=True, exist_ok=True)
             log.write_text(result.stdout + result.stderr)
         if result.status != 0:
             _complain(script, result)
+
+
+def _inside(root: Path, path: str) -> Path:
+    """Resolve a path as the root sees it: an absolute link inside, as /var/run is, leads nowhere else."""
+    paths = RootPaths(root)
+    return Path(paths.host(paths.resolve(path)))
 
 
 def _run_inside(script: Script, root: Path) -> Result:

@@ -1,10 +1,10 @@
 """Put the node's own programs into a root: packages, pinned wheels, launchers, units."""
 
-import shutil
 import sys
 from pathlib import Path
 
 from image.chroot import run_in_root
+from image.layout import lay_file, lay_tree
 from image.plan import CHECKOUT
 from nodelib.run import run
 
@@ -32,9 +32,7 @@ def install_programs(root: Path, wheels: Path, source: Path = CHECKOUT) -> list[
     home = root / HOME
     home.mkdir(parents=True)
     for package in PACKAGES:
-        shutil.copytree(
-            source / package, home / package, ignore=shutil.ignore_patterns("__pycache__", "units", "*.txt")
-        )
+        lay_tree(source / package, home / package, ignored=("__pycache__", "units", "*.txt"))
     install_vendor(source / "nodeagent/vendor.txt", home / "vendor", wheels)
     own = [f"/{HOME}"]
     for name, module in LAUNCHERS.items():
@@ -44,7 +42,7 @@ def install_programs(root: Path, wheels: Path, source: Path = CHECKOUT) -> list[
         own.append(f"/usr/bin/{name}")
     units = sorted((source / "nodeagent/units").iterdir())
     for unit in units:
-        shutil.copyfile(unit, root / "usr/lib/systemd/system" / unit.name)
+        lay_file(unit, root / "usr/lib/systemd/system" / unit.name)
         own.append(f"/usr/lib/systemd/system/{unit.name}")
     run_in_root(root, ["systemctl", "preset", *(unit.name for unit in units)])
     compile_python(root, f"/{HOME}")

@@ -74,7 +74,10 @@ def read_boot_files(folder: Path) -> BootFiles:
 
 
 def write_identity(plan: ImagePlan, root: Path) -> None:
-    """Name the product in os-release, keeping the distribution's own fields beside it."""
+    """Name the product in os-release, keeping the distribution's own fields beside it.
+
+    Not the build: this stage is kept longer than one, see write_build_id.
+    """
     path = root / "usr/lib/os-release"
     fields = [line for line in path.read_text().splitlines() if line and not line.startswith("PRETTY_NAME=")]
     distribution = next(
@@ -88,9 +91,15 @@ def write_identity(plan: ImagePlan, root: Path) -> None:
         f"VARIANT_ID={PRODUCT}",
         f"IMAGE_ID={PRODUCT}",
         f"IMAGE_VERSION={plan.version}",
-        f"BUILD_ID={plan.id[:16]}",
     ]
     write_text(path, "\n".join([*fields, *own]) + "\n")
+
+
+def write_build_id(plan: ImagePlan, root: Path) -> None:
+    """Name the plan in a finished root's os-release."""
+    path = root / "usr/lib/os-release"
+    fields = [line for line in path.read_text().splitlines() if not line.startswith("BUILD_ID=")]
+    write_text(path, "\n".join([*fields, f"BUILD_ID={plan.id[:16]}"]) + "\n")
 
 
 def make_kernel_stage(plan: ImagePlan, installed: Path, folder: Path) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,16 +11,25 @@ from pathlib import Path
 from nodelib.errors import Code, VirtnodeError
 
 LOCK_NAME = ".virtnode-build.lock"
+REPLACED = "replaced"
 
 
 @contextlib.contextmanager
 def open_workspace(out: Path) -> Iterator[Path]:
     """Lock `out` and give a temporary folder beside the artefacts, removed whatever happens.
 
-    Raises VirtnodeError (busy) while another build writes there.
+    Raises VirtnodeError: busy while another build writes there, denied where none can.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / LOCK_NAME).open("w") as lock:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = (out / LOCK_NAME).open("w")
+    except (PermissionError, FileExistsError, NotADirectoryError) as error:
+        raise VirtnodeError(
+            Code.DENIED,
+            f"nothing can be written to {out}: {error.strerror}",
+            "choose another folder with --out",
+        ) from error
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -40,12 +50,28 @@ def remove_leftovers(out: Path) -> None:
 
 
 def publish(finished: Path, out: Path) -> list[Path]:
-    """Move each finished artefact from `finished` to `out`, replacing an older one of the same name."""
+    """Move each finished artefact from `finished` to `out`, replacing an older one of the same name.
+
+    What is replaced moves to a folder beside `finished`. An interruption waits until all have moved.
+    """
+    replaced = finished.with_name(REPLACED)
+    replaced.mkdir()
     published = []
-    for source in sorted(finished.iterdir()):
-        target = out / source.name
-        if target.is_dir():
-            shutil.rmtree(target)
-        source.replace(target)
-        published.append(target)
+    with _uninterrupted():
+        for source in sorted(finished.iterdir()):
+            target = out / source.name
+            if target.exists():
+                target.rename(replaced / source.name)
+            source.rename(target)
+            published.append(target)
     return published
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let signals that end the program wait while the context lasts."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

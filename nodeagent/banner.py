@@ -101,7 +101,13 @@ def banner_text(banner: Banner) -> str:
     ]
     lines = [f"{banner.product} - {banner.hostname}", ""]
     lines += [line for title, values in rows for line in _row(title, values)]
-    return "".join(f"{line[:WIDTH]}\n".replace("\\", "\\\\") for line in [*lines, ""])
+    return "".join(f"{_harmless(line[:WIDTH])}\n" for line in [*lines, ""])
+
+
+def _harmless(line: str) -> str:
+    """Take from a line what agetty or the terminal would act upon: a host name may come from the network."""
+    plain = "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in line)
+    return plain.replace("\\", "\\\\")
 
 
 def _row(title: str, values: Sequence[str]) -> list[str]:
@@ -113,7 +119,7 @@ def write_banner(banner: Banner, root: Path) -> None:
     issue = root / ISSUE
     issue.parent.mkdir(exist_ok=True)
     fresh = issue.with_suffix(".new")
-    fresh.write_text(banner_text(banner), encoding="ascii", errors="replace")
+    fresh.write_text(banner_text(banner), encoding="ascii")
     fresh.replace(issue)
 
 

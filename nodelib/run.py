@@ -42,38 +42,27 @@ def run(
     """Run a command to its end and return what it printed.
 
     `env` adds to this process's environment. `timeout` is in seconds. `on_line` sees each line of standard
-    error as it comes. Raises VirtnodeError (unavailable) when the program is missing and, with `check`,
-    VirtnodeError (failed) when it ends with another status than 0. An interruption ends the command first.
+    error as it comes, in a thread of its own. Raises VirtnodeError (unavailable) when the program is missing
+    and, with `check`, VirtnodeError (failed) when it ends with another status than 0. An interruption ends
+    the command first, with everything it started.
     """
     words = tuple(str(word) for word in argv)
     logger.debug("run: %s", shlex.join(words))
-    try:
-        process = subprocess.Popen(
-            words,
-            cwd=cwd,
-            env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})},
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
-    except FileNotFoundError as error:
-        raise VirtnodeError(
-            Code.UNAVAILABLE,
-            f"the program {words[0]} is not installed",
-            "virtnode-image doctor lists what is missing",
-        ) from error
-    try:
-        stdout, stderr = _communicate(process, stdin, timeout, on_line)
-    except BaseException:
-        _end(process)
-        raise
-    finally:
-        for pipe in (process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
+    with contextlib.ExitStack() as open_pipes:
+        watcher = open_pipes.enter_context(_Watcher(on_line)) if on_line else None
+        process = _start(words, cwd, env, stdin, watcher)
+        try:
+            stdout, stderr = process.communicate(stdin, timeout)
+        except subprocess.TimeoutExpired as error:
+            _end(process)
+            raise VirtnodeError(
+                Code.FAILED, f"{Path(words[0]).name} did not end within {timeout} s", _command_hint(words)
+            ) from error
+        except BaseException:
+            _end(process)
+            raise
+        if watcher:
+            stderr = watcher.finish()
     result = Result(words, process.returncode, stdout, stderr)
     if check and result.status != 0:
         raise command_error(result)
@@ -84,43 +73,100 @@ def command_error(result: Result) -> VirtnodeError:
     """Describe a failed command by its last words, with the command itself as the hint."""
     said = [line for line in (result.stderr or result.stdout).splitlines() if line.strip()]
     last_words = "; ".join(line.strip() for line in said[-MESSAGE_LINES:]) or "it said nothing"
+    if "No space left on device" in result.stderr:
+        return disk_full_error(f"{Path(result.argv[0]).name}: {last_words}")
     return VirtnodeError(
         Code.FAILED,
         f"{Path(result.argv[0]).name} ended with status {result.status}: {last_words}",
-        f"the command was: {shlex.join(result.argv)}",
+        _command_hint(result.argv),
     )
 
 
-def _communicate(
-    process: subprocess.Popen[str],
-    stdin: str | None,
-    timeout: float | None,
-    on_line: Callable[[str], None] | None,
-) -> tuple[str, str]:
-    if on_line is None:
+def disk_full_error(where: str) -> VirtnodeError:
+    """Say that a disk is full, and what to do about it."""
+    return VirtnodeError(
+        Code.FAILED, f"the disk is full: {where}", "free some space, or choose folders on a larger disk"
+    )
+
+
+def _command_hint(words: Sequence[str]) -> str:
+    return f"the command was: {shlex.join(words)}"
+
+
+class _Watcher:
+    """Reads a command's standard error from a pipe of its own, and shows each line as it comes."""
+
+    def __init__(self, on_line: Callable[[str], None]) -> None:
+        self._on_line = on_line
+        reading, self.writing = os.pipe()
+        self._pipe = os.fdopen(reading, encoding="utf-8", errors="replace")
+        self._lines: list[str] = []
+        self._thread = threading.Thread(target=self._read, daemon=True)
+
+    def __enter__(self) -> "_Watcher":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.finish()
+
+    def finish(self) -> str:
+        """Wait until everybody has closed the other end, and return all that was written."""
+        if self.writing >= 0:
+            os.close(self.writing)
+            self.writing = -1
+        self._thread.join()
+        self._pipe.close()
+        return "".join(self._lines)
+
+    def _read(self) -> None:
         try:
-            return process.communicate(stdin, timeout=timeout)
-        except subprocess.TimeoutExpired as error:
-            message = f"{process.args!r} did not end within {timeout:.0f} s"
-            raise VirtnodeError(Code.FAILED, message) from error
-    assert process.stdout is not None
-    assert process.stderr is not None
-    stdout: list[str] = []
-    reader = threading.Thread(target=lambda pipe: stdout.append(pipe.read()), args=(process.stdout,))
-    reader.start()
-    stderr = []
-    for line in process.stderr:
-        stderr.append(line)
-        on_line(line.rstrip("\n"))
-    reader.join()
-    process.wait(timeout)
-    return "".join(stdout), "".join(stderr)
+            for line in self._pipe:
+                self._lines.append(line)
+                self._on_line(line.rstrip("\n"))
+        finally:
+            # A command whose errors nobody reads would wait for ever.
+            self._lines += self._pipe
+
+
+def _start(
+    words: Sequence[str],
+    cwd: Path | None,
+    env: Mapping[str, str] | None,
+    stdin: str | None,
+    watcher: _Watcher | None,
+) -> subprocess.Popen[str]:
+    try:
+        return subprocess.Popen(
+            words,
+            cwd=cwd,
+            env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})},
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=watcher.writing if watcher else subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+    except (FileNotFoundError, PermissionError) as error:
+        if cwd is not None and not cwd.is_dir():
+            raise
+        raise VirtnodeError(
+            Code.UNAVAILABLE,
+            f"the program {words[0]} is not installed",
+            "virtnode-image doctor lists what is missing",
+        ) from error
 
 
 def _end(process: subprocess.Popen[str]) -> None:
+    """End the command and whatever it started: politely, then for good."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=10)
-            return
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            # What was not written yet has nobody to read it.
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()

@@ -1,7 +1,7 @@
 """Debian's repositories: found in the host's own apt sources, and read with apt itself."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,9 +32,10 @@ class Archive:
         """The address of the suite's signed index."""
         return f"{self.uri.rstrip('/')}/dists/{self.suite}/InRelease"
 
-    def source_line(self, keyring: Path) -> str:
-        """Say it as one line of sources.list."""
-        return f"deb [signed-by={keyring}] {self.uri} {self.suite} {' '.join(self.components)}"
+    def source_line(self, keyrings: Sequence[Path]) -> str:
+        """Say it as one line of sources.list; a key of any of the keyrings signs it."""
+        signers = ",".join(str(keyring) for keyring in keyrings)
+        return f"deb [signed-by={signers}] {self.uri} {self.suite} {' '.join(self.components)}"
 
 
 def find_archives(suite: str, mirror: str, root: Path = Path("/")) -> tuple[Archive, ...]:
@@ -53,7 +54,8 @@ def read_sources(root: Path = Path("/")) -> list[AptSource]:
     sources: list[AptSource] = []
     lists = sorted((etc / "sources.list.d").glob("*"))
     for path in [etc / "sources.list", *lists]:
-        if not path.is_file():
+        # apt reads no other endings, so that a source can be put out of the way by renaming its file.
+        if path.suffix not in (".list", ".sources") or not path.is_file():
             continue
         text = path.read_text(errors="replace")
         read = _read_deb822 if path.suffix == ".sources" else _read_one_line

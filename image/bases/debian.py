@@ -1,19 +1,24 @@
 """The Debian base: repositories from the host's apt sources, installed by mmdebstrap."""
 
+import contextlib
+import fcntl
 import hashlib
+import http.client
+import logging
 import re
 import shlex
-import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from image.bases import BootFiles, Package, Report, RepositoryState, Sources
 from image.bases.apt import MIRROR_HINT, Archive, find_archives
 from image.bases.licences import licence_of_copyright
-from image.config import ImageConfig
+from image.config import ImageConfig, Packages
 from nodelib.errors import Code, VirtnodeError
-from nodelib.run import Result, run
+from nodelib.run import Result, disk_full_error, run
+
+logger = logging.getLogger(__name__)
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 SEARCH_TIMEOUT = 20
@@ -22,9 +27,11 @@ SEARCH_TIMEOUT = 20
 BOOT_PACKAGES = ("shim-signed", "shim-helpers-amd64-signed", "grub-efi-amd64-signed", "grub-pc-bin")
 DOCUMENTATION = ("/usr/share/man/*", "/usr/share/info/*", "/usr/share/doc/*", "/usr/share/lintian/*")
 COPYRIGHT = "/usr/share/doc/*/copyright"
+PACKAGE_QUERY = "${Package}\t${Version}\t${Architecture}\t${source:Package} ${source:Version}"
 MISSING_PACKAGE = re.compile(
     r"E: Unable to locate package (\S+)|E: Package '([^']+)' has no installation candidate"
 )
+BAD_SIGNATURE = ("NO_PUBKEY", "is not signed", "signatures were invalid", "BADSIG")
 
 
 class Debian:
@@ -38,8 +45,8 @@ class Debian:
     def read_repositories(self, config: ImageConfig, sources: Sources) -> tuple[RepositoryState, ...]:
         """Digest each archive's signed index, which changes with whatever it offers."""
         return tuple(
-            RepositoryState(archive.suite, hashlib.sha256(_read_url(archive.in_release)).hexdigest())
-            for archive in self._archives(config, sources)
+            RepositoryState(name, hashlib.sha256(_read_url(archive.in_release)).hexdigest())
+            for name, archive in self._archives(config, sources).items()
         )
 
     def install(self, config: ImageConfig, sources: Sources, root: Path, report: Report) -> None:
@@ -47,13 +54,15 @@ class Debian:
         archives = sources.cache / "apt/archives"
         (archives / "partial").mkdir(parents=True, exist_ok=True)
         argv = mmdebstrap_argv(config, self._source_lines(config, sources), root, archives)
-        result = run(argv, env={"INITRD": "No"}, check=False, on_line=report)
+        with _alone(sources.cache / "apt", report):
+            result = run(argv, env={"INITRD": "No"}, check=False, on_line=report)
         if result.status != 0:
+            logger.debug("%s", result.stderr)
             raise _translate_failure(result)
 
     def list_packages(self, root: Path) -> list[Package]:
         """Read dpkg's database; licences come from each package's copyright file."""
-        query = "${Package}\t${Version}\t${Architecture}\t${source:Package} ${source:Version}\t${db:Status-Status}\n"
+        query = f"{PACKAGE_QUERY}\t${{db:Status-Status}}\n"
         admin = root / "var/lib/dpkg"
         listing = run(["dpkg-query", f"--admindir={admin}", "-W", "-f", query]).stdout
         rows = [line.split("\t") for line in listing.splitlines()]
@@ -69,11 +78,12 @@ class Debian:
         self, config: ImageConfig, sources: Sources, root: Path, destination: Path
     ) -> BootFiles:
         """Download shim and GRUB from the same archives with apt, and unpack them without installing."""
-        options = self._apt_options(config, sources)
         downloads = destination / "downloads"
         downloads.mkdir(parents=True)
-        run(["apt-get", *options, "update", "-qq"])
-        run(["apt-get", *options, "download", "-qq", *BOOT_PACKAGES], cwd=downloads)
+        with _alone(sources.cache / "apt", logger.info):
+            options = self._apt_options(config, sources)
+            run(["apt-get", *options, "update", "-qq"])
+            run(["apt-get", *options, "download", "-qq", *BOOT_PACKAGES], cwd=downloads)
         packages = []
         for archive in sorted(downloads.glob("*.deb")):
             run(["dpkg-deb", "--extract", archive, destination])
@@ -92,18 +102,24 @@ class Debian:
             packages=tuple(packages),
         )
 
-    def _archives(self, config: ImageConfig, sources: Sources) -> tuple[Archive, ...]:
+    def _archives(self, config: ImageConfig, sources: Sources) -> dict[str, Archive]:
         mirror = sources.mirror or (config.url.baseurl if config.url else "")
-        return find_archives(config.suite, mirror, self._host_root)
+        archives = {
+            archive.suite: archive for archive in find_archives(config.suite, mirror, self._host_root)
+        }
+        extra = {
+            repository.name: Archive(repository.baseurl, config.suite) for repository in config.repositories
+        }
+        return {**archives, **extra}
 
     def _source_lines(self, config: ImageConfig, sources: Sources) -> list[str]:
-        keyring = Path(config.gpg_keys[0]) if config.gpg_keys else KEYRING
-        if not keyring.exists():
-            raise VirtnodeError(
-                Code.UNAVAILABLE, f"{keyring} is not there", "install the package debian-archive-keyring"
-            )
-        extra = [Archive(repository.baseurl, config.suite) for repository in config.repositories]
-        return [archive.source_line(keyring) for archive in (*self._archives(config, sources), *extra)]
+        keyrings = [Path(key) for key in config.gpg_keys] or [KEYRING]
+        for keyring in keyrings:
+            if not keyring.exists():
+                raise VirtnodeError(
+                    Code.UNAVAILABLE, f"{keyring} is not there", "install the package debian-archive-keyring"
+                )
+        return [archive.source_line(keyrings) for archive in self._archives(config, sources).values()]
 
     def _apt_options(self, config: ImageConfig, sources: Sources) -> list[str]:
         home = sources.cache / "apt" / config.suite
@@ -114,6 +130,8 @@ class Debian:
         settings = {
             "APT::Architecture": "amd64",
             "APT::Sandbox::User": "root",
+            # Else an index that cannot be had, or has a wrong signature, is a warning, and the old one stays.
+            "APT::Update::Error-Mode": "any",
             "Dir::State": str(home),
             "Dir::State::Lists": str(home / "lists"),
             "Dir::State::status": str(home / "status"),
@@ -130,15 +148,6 @@ def mmdebstrap_argv(
 ) -> list[str]:
     """Build mmdebstrap's command line; downloaded packages are kept in `archives`, outside the root."""
     packages = config.packages
-    excludes: list[str] = list(DOCUMENTATION) if packages.exclude_docs else []
-    dpkg_options = [f"path-exclude={pattern}" for pattern in excludes] + [f"path-include={COPYRIGHT}"] * bool(
-        excludes
-    )
-    if packages.languages is not None:
-        dpkg_options.append("path-exclude=/usr/share/locale/*/LC_MESSAGES/*")
-        dpkg_options += [
-            f"path-include=/usr/share/locale/{language}/*" for language in packages.languages if language
-        ]
     argv = ["mmdebstrap", "--mode=root", "--variant=essential", "--format=directory", "--architectures=amd64"]
     argv += [f"--aptopt=APT::Install-Recommends {'false' if packages.exclude_weakdeps else 'true'}"]
     # mmdebstrap has a mount namespace of its own, so a bind mount made by a hook cannot outlive it.
@@ -150,10 +159,35 @@ def mmdebstrap_argv(
         "--skip=download/empty",
         "--skip=essential/unlink",
     ]
-    argv += [f"--dpkgopt={option}" for option in dpkg_options]
+    argv += [f"--dpkgopt={option}" for option in _path_filters(packages)]
     wanted = [*packages.install, *(f"{name}-" for name in packages.exclude)]
     argv.append(f"--include={','.join(wanted)}")
     return [*argv, config.suite, str(root), *source_lines]
+
+
+def _path_filters(packages: Packages) -> list[str]:
+    """List dpkg's options that leave out documentation and translations; licences stay."""
+    filters: list[str] = []
+    if packages.exclude_docs:
+        filters += [f"path-exclude={pattern}" for pattern in DOCUMENTATION]
+        filters.append(f"path-include={COPYRIGHT}")
+    if packages.languages is not None:
+        filters.append("path-exclude=/usr/share/locale/*/LC_MESSAGES/*")
+        filters += [f"path-include=/usr/share/locale/{name}/*" for name in packages.languages if name]
+    return filters
+
+
+@contextlib.contextmanager
+def _alone(folder: Path, report: Report) -> Iterator[None]:
+    """Let one build at a time use apt's folders; the next one waits, and says so."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "virtnode.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            report("waiting for another build that downloads packages")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _read_url(url: str) -> bytes:
@@ -161,7 +195,7 @@ def _read_url(url: str) -> bytes:
         with urllib.request.urlopen(url, timeout=SEARCH_TIMEOUT) as answer:
             content: bytes = answer.read()
             return content
-    except (urllib.error.URLError, OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise VirtnodeError(Code.UNAVAILABLE, f"{url} cannot be read: {reason}", MIRROR_HINT) from error
 
@@ -175,26 +209,18 @@ def _translate_failure(result: Result) -> VirtnodeError:
             f"no repository has the package {', '.join(names)}",
             "look for a misspelling in %packages",
         )
-    if (
-        "NO_PUBKEY" in text
-        or "is not signed" in text
-        or "signatures were invalid" in text
-        or "BADSIG" in text
-    ):
+    if any(word in text for word in BAD_SIGNATURE):
         return VirtnodeError(
             Code.DENIED,
             "a repository is not signed by a key of the keyring",
             "update debian-archive-keyring, or name the right key with gpgkey in %addon virtnode_image",
         )
-    if "No space left on device" in text:
-        return VirtnodeError(
-            Code.FAILED, "the disk is full", "free some space, or pass --cache on a larger disk"
-        )
     errors = [line for line in text.splitlines() if line.startswith(("E: ", "dpkg: error"))]
-    last = "; ".join(errors[:2]) or text.strip().splitlines()[-1]
-    return VirtnodeError(
-        Code.FAILED, f"mmdebstrap failed: {last}", "the log of the build has its whole output"
-    )
+    said = "; ".join(errors[:2] or text.strip().splitlines()[-1:]) or "it said nothing"
+    if "No space left on device" in text:
+        return disk_full_error(f"mmdebstrap: {said}")
+    hint = "virtnode-image --verbose build shows its whole output"
+    return VirtnodeError(Code.FAILED, f"mmdebstrap failed: {said}", hint)
 
 
 def _files(admin: Path, name: str, architecture: str) -> tuple[str, ...]:
@@ -213,8 +239,6 @@ def _licence(root: Path, name: str) -> str:
 
 
 def _describe_archive(archive: Path, extracted: Path) -> Package:
-    query = "${Package}\t${Version}\t${Architecture}\t${source:Package} ${source:Version}"
-    name, version, architecture, source = run(
-        ["dpkg-deb", "--show", f"--showformat={query}", archive]
-    ).stdout.split("\t")
+    shown = run(["dpkg-deb", "--show", f"--showformat={PACKAGE_QUERY}", archive]).stdout
+    name, version, architecture, source = shown.split("\t")
     return Package(name, version, architecture, _licence(extracted, name), source, ())

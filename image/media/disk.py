@@ -10,7 +10,7 @@ from pathlib import Path
 
 from image.config import Partition
 from image.media import Payload
-from image.media.fat import make_fat
+from image.media.fat import CLUSTER_SLACK, make_fat
 from image.media.grub import LIVE, SCREEN, SERIAL, Entry, make_core_image, menu_text
 from nodelib.errors import Code, VirtnodeError
 from nodelib.run import run
@@ -71,14 +71,14 @@ def make_disk(payload: Payload, workspace: Path, output: Path) -> list[Path]:
     by_name = {region.name: region for region in regions}
     write_bios_loader(payload, workspace, raw, by_name["bios"])
     esp = workspace / "esp.img"
-    make_esp(payload, workspace, esp, by_name["esp"].size * MEBIBYTE)
+    make_esp(payload, workspace, esp, by_name["esp"])
     copy_into(raw, esp, by_name["esp"])
     copy_into(raw, payload.rootfs, by_name["virtnode-a"])
     state = workspace / "state.img"
     make_state(state, by_name["virtnode-state"].size * MEBIBYTE, payload)
     copy_into(raw, state, by_name["virtnode-state"])
     compressed = output / f"{payload.name}.raw.zst"
-    # A fixed number of threads, which zstd's output depends on; level 1, for little but zeros is compressible.
+    # A fixed number of threads, which zstd's output depends on; level 1, for only zeros are compressible.
     run(["zstd", "--quiet", "--force", "-1", "--threads=2", raw, "-o", compressed])
     qcow2 = output / f"{payload.name}.qcow2"
     run(["qemu-img", "convert", "-m", "1", "-f", "raw", "-O", "qcow2", raw, qcow2])
@@ -127,7 +127,7 @@ def bios_sectors(boot_image: bytes, core_image: bytes, sector: int) -> tuple[byt
     return bytes(first), bytes(core)
 
 
-def make_esp(payload: Payload, workspace: Path, esp: Path, size: int) -> None:
+def make_esp(payload: Payload, workspace: Path, esp: Path, region: Region) -> None:
     """Make the EFI system partition: signed boot loaders, the menu, and slot A's kernel and initramfs."""
     menu = workspace / "disk-grub.cfg"
     menu.write_text(menu_text(slot_entries(payload), timeout=payload.menu_timeout, folder="/a"))
@@ -141,7 +141,10 @@ def make_esp(payload: Payload, workspace: Path, esp: Path, size: int) -> None:
         "a/vmlinuz": payload.kernel,
         "a/initrd.img": payload.initramfs,
     }
-    make_fat(esp, files, label=ESP_LABEL, epoch=payload.epoch, size=size)
+    content = sum(source.stat().st_size for source in files.values())
+    if content * CLUSTER_SLACK > region.size * MEBIBYTE:
+        raise region_too_small(region, int(content * CLUSTER_SLACK))
+    make_fat(esp, files, label=ESP_LABEL, epoch=payload.epoch, size=region.size * MEBIBYTE)
 
 
 def slot_entries(payload: Payload) -> tuple[Entry, ...]:

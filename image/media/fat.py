@@ -1,6 +1,8 @@
 """FAT file systems made without mounting them, the same bytes every time."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +15,7 @@ CLUSTER_SLACK = 1.05
 def make_fat(
     path: Path, files: Mapping[str, Path], *, label: str, epoch: int, size: int | None = None
 ) -> None:
-    """Make a FAT file system at `path` holding `files` (name inside → source); `size` in bytes, else just enough."""
+    """Make a FAT file system with `files` (name inside → source); `size` in bytes, else just enough."""
     content = sum(source.stat().st_size for source in files.values())
     kibibytes = (size or int(content * CLUSTER_SLACK) + 512 * 1024) // 1024
     serial = f"{epoch & 0xFFFFFFFF:08x}"
@@ -23,6 +25,10 @@ def make_fat(
     folders = {str(parent) for name in files for parent in Path(name).parents if str(parent) != "."}
     for folder in sorted(folders):
         run(["mmd", "-i", path, f"::{folder}"], env=environment)
-    for name, source in sorted(files.items()):
-        os.utime(source, (epoch, epoch))
-        run(["mcopy", "-m", "-i", path, source, f"::{name}"], env=environment)
+    with tempfile.TemporaryDirectory(prefix="fat-", dir=path.parent) as folder:
+        dated = Path(folder) / "file"
+        for name, source in sorted(files.items()):
+            # The time is set on a copy, for the source may belong to another build as well.
+            shutil.copyfile(source, dated)
+            os.utime(dated, (epoch, epoch))
+            run(["mcopy", "-m", "-o", "-i", path, dated, f"::{name}"], env=environment)

@@ -25,7 +25,7 @@ def make_iso(payload: Payload, workspace: Path, output: Path) -> list[Path]:
     efi = workspace / "efi.img"
     make_efi_image(payload, workspace, efi)
     iso = output / f"{payload.name}.iso"
-    for path in sorted(tree.rglob("*")):
+    for path in (tree, *tree.rglob("*")):
         os.utime(path, (payload.epoch, payload.epoch))
     run(xorriso_argv(payload, tree, efi, iso), env={"SOURCE_DATE_EPOCH": str(payload.epoch), "TZ": "UTC"})
     shutil.rmtree(tree)
@@ -33,14 +33,14 @@ def make_iso(payload: Payload, workspace: Path, output: Path) -> list[Path]:
 
 
 def lay_out_tree(payload: Payload, tree: Path, workspace: Path) -> None:
-    """Lay out the ISO's files in `tree`; the big ones are hard links."""
+    """Lay out the ISO's files in `tree`; the root is a hard link, and what belongs to the cache a copy."""
     grub = tree / "boot/grub"
     grub.mkdir(parents=True)
     (tree / "LiveOS").mkdir()
     (tree / ".disk").mkdir()
     link_or_copy(payload.rootfs, tree / "LiveOS/squashfs.img")
-    link_or_copy(payload.kernel, tree / "boot/vmlinuz")
-    link_or_copy(payload.initramfs, tree / "boot/initrd.img")
+    shutil.copyfile(payload.kernel, tree / "boot/vmlinuz")
+    shutil.copyfile(payload.initramfs, tree / "boot/initrd.img")
     # Debian's signed GRUB takes for its root the file system that holds this file.
     (tree / ".disk/info").write_text(f"{payload.title}\n")
     entries = live_entries(payload.title, f"live:CDLABEL={payload.label}", payload.kernel_arguments)

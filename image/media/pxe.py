@@ -55,7 +55,7 @@ def make_pxe(payload: Payload, workspace: Path, output: Path) -> list[Path]:
     del workspace
     folder = output / "pxe"
     (folder / "pxelinux.cfg").mkdir(parents=True)
-    link_or_copy(payload.kernel, folder / "vmlinuz")
+    shutil.copyfile(payload.kernel, folder / "vmlinuz")
     link_or_copy(payload.initramfs, folder / "initrd.img")
     link_or_copy(payload.rootfs, folder / ROOT)
     # UEFI machines load shim, which loads GRUB under this name from the same folder.
