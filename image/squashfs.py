@@ -29,4 +29,4 @@ def mksquashfs_argv(root: Path, output: Path, profile: Profile, epoch: int) -> l
 def make_squashfs(root: Path, output: Path, profile: Profile, epoch: int) -> None:
     """Compress `root` into `output`, labels and capabilities included."""
     # mksquashfs refuses its time options beside the variable that means the same.
-    run(["env", "-u", "SOURCE_DATE_EPOCH", *mksquashfs_argv(root, output, profile, epoch)])
+    run(mksquashfs_argv(root, output, profile, epoch), env={"SOURCE_DATE_EPOCH": None})

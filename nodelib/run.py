@@ -33,7 +33,7 @@ def run(
     argv: Sequence[str | Path],
     *,
     cwd: Path | None = None,
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, str | None] | None = None,
     stdin: str | None = None,
     check: bool = True,
     timeout: float | None = None,
@@ -41,10 +41,10 @@ def run(
 ) -> Result:
     """Run a command to its end and return what it printed.
 
-    `env` adds to this process's environment. `timeout` is in seconds. `on_line` sees each line of standard
-    error as it comes, in a thread of its own. Raises VirtnodeError (unavailable) when the program is missing
-    and, with `check`, VirtnodeError (failed) when it ends with another status than 0. An interruption ends
-    the command first, with everything it started.
+    `env` adds to this process's environment, and None takes a name from it. `timeout` is in seconds.
+    `on_line` sees each line of standard error as it comes, in a thread of its own. Raises VirtnodeError
+    (unavailable) when the program is missing and, with `check`, VirtnodeError (failed) when it ends with
+    another status than 0. An interruption ends the command first, with everything it started.
     """
     words = tuple(str(word) for word in argv)
     logger.debug("run: %s", shlex.join(words))
@@ -132,15 +132,16 @@ class _Watcher:
 def _start(
     words: Sequence[str],
     cwd: Path | None,
-    env: Mapping[str, str] | None,
+    env: Mapping[str, str | None] | None,
     stdin: str | None,
     watcher: _Watcher | None,
 ) -> subprocess.Popen[str]:
+    environment = {**os.environ, "LC_ALL": "C.UTF-8", **(env or {})}
     try:
         return subprocess.Popen(
             words,
             cwd=cwd,
-            env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})},
+            env={name: value for name, value in environment.items() if value is not None},
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=watcher.writing if watcher else subprocess.PIPE,

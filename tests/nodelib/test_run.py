@@ -72,6 +72,9 @@ def test_the_environment_is_added_to_and_the_language_plain(tmp_path: Path) -> N
     assert "EXTRA=1" in result.stdout
     assert "LC_ALL=C.UTF-8" in result.stdout
     assert f"PATH={os.environ['PATH']}" in result.stdout
+    assert "PATH" not in [
+        line.partition("=")[0] for line in run(["/usr/bin/env"], env={"PATH": None}).stdout.splitlines()
+    ]
 
 
 def test_bytes_that_are_no_text_do_not_stop_it() -> None:
