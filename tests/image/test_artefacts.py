@@ -12,7 +12,14 @@ from image.boot_methods import BootMethods
 from image.medium import Kind
 from nodelib.errors import Code, VirtnodeError
 from nodelib.run import run
-from tests.image.media import KERNEL_VERSION, make_disk, make_iso, make_pxe, make_root, write_small_manifest
+from tests.image.small_media import (
+    KERNEL_VERSION,
+    make_disk,
+    make_iso,
+    make_pxe,
+    make_root,
+    write_small_manifest,
+)
 
 
 def make_zst(folder: Path) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from image.initramfs_reader import read_initramfs
-from tests.image.media import make_cpio
+from tests.image.small_media import make_cpio
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from image.file_owners import Ownership, write_ownership
 from image.sizes import UNLISTED, measure_sizes, print_sizes
-from tests.image.media import KERNEL_VERSION, make_cpio, make_disk, make_iso, make_pxe
+from tests.image.small_media import KERNEL_VERSION, make_cpio, make_disk, make_iso, make_pxe
 
 NIC = f"/usr/lib/modules/{KERNEL_VERSION}/kernel/drivers/net/ethernet/nic.ko.xz"
 DISK = f"/usr/lib/modules/{KERNEL_VERSION}/kernel/drivers/scsi/disk.ko"
