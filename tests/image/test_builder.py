@@ -1,0 +1,185 @@
+"""What stands before a build, and what each stage's key depends on."""
+
+import ast
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from image.bases import RepositoryState, Sources
+from image.builder import (
+    INSTALLER_CODE,
+    STAGES_CODE,
+    check_budget,
+    check_tools,
+    installer_key,
+    overlay_paths,
+    stages_key,
+)
+from image.config import ImageConfig, Packages, Repository, Selinux
+from image.drivers import DriverGroup
+from image.plan import CODE, ImagePlan, Profile
+from nodelib.errors import Code, VirtnodeError
+
+PLAN = ImagePlan(
+    config=ImageConfig(
+        source=Path("/a/node.ks"), base="debian", suite="trixie", packages=Packages(("systemd",))
+    ),
+    profile=Profile.DEV,
+    media=("iso",),
+    version="0.1.0",
+    architecture="x86_64",
+    epoch=1,
+    repositories=(RepositoryState("trixie", "1234"),),
+    keys=("k1",),
+    drivers=(DriverGroup("core", "because", ("a",)),),
+    rules=(),
+    size_budget=1000,
+    pxe_url="",
+)
+Change = Callable[[ImagePlan], ImagePlan]
+
+
+def of_config(**changes: object) -> Change:
+    """Change the configuration of a plan."""
+    return lambda plan: dataclasses.replace(
+        plan,
+        config=dataclasses.replace(plan.config, **changes),  # type: ignore[arg-type]
+    )
+
+
+def of_plan(**changes: object) -> Change:
+    """Change a plan."""
+    return lambda plan: dataclasses.replace(plan, **changes)  # type: ignore[arg-type]
+
+
+INSTALLED: dict[str, Change] = {
+    "the suite": of_config(suite="forky"),
+    "the base": of_config(base="fedora"),
+    "a package": of_config(packages=Packages(("systemd", "udev"))),
+    "an option of packages": of_config(packages=Packages(("systemd",), exclude_docs=True)),
+    "translations": of_config(packages=Packages(("systemd",), languages=())),
+    "the main repository": of_config(url=Repository("", baseurl="http://a.invalid")),
+    "another repository": of_config(repositories=(Repository("x", baseurl="http://a.invalid"),)),
+    "what a repository offers": of_plan(repositories=(RepositoryState("trixie", "5678"),)),
+    "the content of a key": of_plan(keys=("k2",)),
+}
+LATER: dict[str, Change] = {
+    "the host name": of_config(hostname="node1"),
+    "SELinux": of_config(selinux=Selinux.DISABLED),
+    "the time of all files": of_plan(epoch=2),
+    "drivers": of_plan(drivers=()),
+    "the profile": of_plan(profile=Profile.RELEASE),
+    "the version": of_plan(version="0.2.0"),
+}
+
+
+@pytest.mark.parametrize("change", INSTALLED)
+def test_what_is_installed_changes_every_key(change: str) -> None:
+    """A stage of packages is found again for the same packages only."""
+    changed = INSTALLED[change](PLAN)
+    assert installer_key(changed) != installer_key(PLAN)
+    assert stages_key(changed) != stages_key(PLAN)
+
+
+@pytest.mark.parametrize("change", LATER)
+def test_what_comes_later_changes_the_later_keys(change: str) -> None:
+    """Packages are not installed anew for a setting, and the tree is made anew."""
+    changed = LATER[change](PLAN)
+    assert installer_key(changed) == installer_key(PLAN)
+    assert stages_key(changed) != stages_key(PLAN)
+
+
+def test_the_place_of_a_kickstart_changes_no_key() -> None:
+    """The same kickstart elsewhere finds the same stages."""
+    moved = of_config(source=Path("/b/node.ks"), gpg_keys=("/b/key.gpg",))(PLAN)
+    stayed = of_config(gpg_keys=("/a/key.gpg",))(PLAN)
+    assert installer_key(moved) == installer_key(stayed)
+    assert stages_key(moved) == stages_key(stayed)
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Name the modules of this package that a source file imports."""
+    nodes = ast.walk(ast.parse(path.read_text()))
+    names = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    return {name for name in names if name.split(".")[0] == "image"}
+
+
+def source_of(module: str) -> Path:
+    """Find a module's source."""
+    path = CODE.parent.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def reachable(start: set[Path]) -> set[Path]:
+    """Follow imports within the package from some files to all that they need."""
+    seen: set[Path] = set()
+    todo = set(start)
+    while todo:
+        path = todo.pop()
+        seen.add(path)
+        todo |= {source_of(name) for name in imported_modules(path)} - seen
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("patterns", "start"),
+    [(INSTALLER_CODE, ("bases/debian.py", "bases/fedora.py")), (STAGES_CODE, ("tree.py",))],
+)
+def test_all_code_that_makes_a_stage_is_in_its_key(patterns: tuple[str, ...], start: tuple[str, ...]) -> None:
+    """Whatever the stage's code imports is digested with it: a change makes the stage anew."""
+    digested = {path for pattern in patterns for path in CODE.glob(pattern)}
+    missing = reachable({CODE / name for name in start}) - digested
+    assert missing == set()
+
+
+def test_a_stage_names_no_build() -> None:
+    """What any line of code changes is written after the stages: a kept one would tell an old name."""
+    for name in ("tree.py", "configure.py", "initramfs.py"):
+        tree = ast.parse((CODE / name).read_text())
+        for function in (node for node in tree.body if isinstance(node, ast.FunctionDef)):
+            uses = {
+                f"{n.value.id}.{n.attr}"
+                for n in ast.walk(function)
+                if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)
+            }
+            if uses & {"plan.id", "plan.label"}:
+                assert function.name == "write_build_id"
+
+
+def test_missing_tools_are_told_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One error names all of them, with what each is for."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(VirtnodeError, match=r"lacks bwrap .*mksquashfs \(it compresses the root\)") as caught:
+        check_tools(PLAN)
+    assert caught.value.code is Code.UNAVAILABLE
+    assert "mmdebstrap" in caught.value.message
+    assert "doctor" in caught.value.hint
+
+
+def test_an_iso_over_its_budget_is_refused(tmp_path: Path) -> None:
+    """The error has both sizes; as large as the budget is within it."""
+    iso = tmp_path / f"{PLAN.name}.iso"
+    iso.write_bytes(bytes(1000))
+    check_budget(PLAN, tmp_path)
+    iso.write_bytes(bytes(1001))
+    check_budget(dataclasses.replace(PLAN, size_budget=None), tmp_path)
+    with pytest.raises(VirtnodeError, match="its budget is") as caught:
+        check_budget(PLAN, tmp_path)
+    assert "why-size" in caught.value.hint
+
+
+def test_without_an_iso_there_is_no_budget(tmp_path: Path) -> None:
+    """The bound is the ISO's."""
+    check_budget(PLAN, tmp_path)
+
+
+def test_the_overlay_is_listed_as_the_node_sees_it() -> None:
+    """Each file laid over the root is accounted for."""
+    assert "/usr/lib/systemd/system-preset/00-virtnode.preset" in overlay_paths()
+
+
+def test_sources_default_to_the_hosts() -> None:
+    """Without --mirror nothing is replaced."""
+    assert Sources().mirror == ""
