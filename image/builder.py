@@ -127,7 +127,7 @@ def make_stages(plan: ImagePlan, options: Options, steps: Steps, held: contextli
         )
     with steps.step("tree"):
         tree, _ = held.enter_context(
-            cache.stage("tree", everything, lambda folder: make_tree_stage(plan, installed, folder))
+            cache.stage("tree", everything, lambda folder: make_tree_stage(plan, installed, kernel, folder))
         )
     return Stages(installed, kernel, tree)
 
@@ -156,7 +156,8 @@ def runner_digest() -> str:
 def read_kernel_stage(stages: Stages) -> KernelStage:
     """Name the files that boot."""
     folder = stages.kernel
-    return KernelStage(folder / "vmlinuz", folder / "initrd.img", read_boot_files(stages.installed))
+    boot = read_boot_files(stages.installed)
+    return KernelStage(folder / "vmlinuz", folder / "initrd.img", folder / "initrd-network.img", boot)
 
 
 def lint_root(plan: ImagePlan, root: Path, packages: Sequence[Package], own: Sequence[str]) -> None:
@@ -184,6 +185,7 @@ def make_payload(plan: ImagePlan, kernel: KernelStage, rootfs: Path) -> Payload:
         label=plan.label,
         kernel=kernel.kernel,
         initramfs=kernel.initramfs,
+        network_initramfs=kernel.network_initramfs,
         rootfs=rootfs,
         boot=kernel.boot,
         kernel_arguments=plan.config.kernel_arguments,

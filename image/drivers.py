@@ -3,7 +3,7 @@
 import fnmatch
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from nodelib.errors import Code, InvalidInput, VirtnodeError
 from nodelib.run import run
 
 MODULE_SUFFIX = re.compile(r"\.ko(\.(xz|zst|gz))?$")
+DECOMPRESSORS = {".xz": ("xz", "--decompress"), ".zst": ("zstd", "--quiet", "--decompress", "--rm")}
 BRACES = re.compile(r"\{([^{}]*)\}")
 
 
@@ -99,6 +100,31 @@ def select_modules(
                 for needed in (module, *dependencies[module]):
                     kept.setdefault(needed, group.name)
     return kept
+
+
+def unpack_drivers(root: Path, carried: Collection[str]) -> dict[str, str]:
+    """Unpack the compressed modules and drop those that the initramfs carries; map old paths in the root to new.
+
+    A root compresses smaller as a whole than module by module. The signature is inside, and stays. depmod's
+    indexes name the carried modules, too: the initramfs hands them over under their own names.
+    """
+    version = find_kernel_version(root)
+    tree = root / "usr/lib/modules" / version
+    renamed = {}
+    for suffix, command in DECOMPRESSORS.items():
+        packed = [
+            path for path in sorted(tree.rglob(f"*.ko{suffix}")) if str(path.relative_to(tree)) not in carried
+        ]
+        if packed:
+            run([*command, *packed])
+        renamed.update(
+            {f"/{path.relative_to(root)}": f"/{path.with_suffix('').relative_to(root)}" for path in packed}
+        )
+    run_in_root(root, ["depmod", version])
+    for driver in carried:
+        (tree / driver).unlink()
+    _prune_empty(tree / "kernel")
+    return renamed
 
 
 def keep_firmware(root: Path) -> int:

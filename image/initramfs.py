@@ -1,5 +1,7 @@
-"""One generic initramfs by dracut: it finds its root on a CD, a USB stick, a disk or the network."""
+"""Generic initramfs archives by dracut: one finds the root on a CD, a USB stick or a disk, one by HTTP as well."""
 
+import re
+import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,10 +9,9 @@ from pathlib import Path
 from image.chroot import run_in_root
 from nodelib.run import run
 
-MODULES = (
-    "systemd", "dmsquash-live", "livenet", "systemd-networkd", "dm", "rootfs-block", "kernel-modules",
-    "kernel-network-modules",
-)  # fmt: skip
+DRACUT_MODULES = Path(__file__).parent / "data/dracut"
+LOCAL = ("systemd", "dmsquash-live", "dm", "rootfs-block", "kernel-modules", "virtnode")
+NETWORK = (*LOCAL, "livenet", "systemd-networkd", "kernel-network-modules")
 OMITTED = (
     "bluetooth", "brltty", "btrfs", "busybox", "cifs", "connman", "crypt", "drm", "fcoe", "fcoe-uefi", "hwdb", "i18n",
     "iscsi", "lunmask", "lvm", "lvmmerge", "lvmthinpool-monitor", "mdraid", "memstrack", "multipath", "network-legacy",
@@ -19,43 +20,42 @@ OMITTED = (
     "systemd-repart", "systemd-sysext", "systemd-timedated", "systemd-timesyncd", "systemd-veritysetup", "terminfo",
     "virtfs", "virtiofs", "qemu-net",
 )  # fmt: skip
-OMITTED_DRIVERS = (
-    "ext4",
-    "xfs",
-    "nfs",
-    "nfsv4",
-    "sunrpc",
-    "drm",
-    "bridge",
-    "raid[0-9]*",
-    "nvdimm",
-    "nvmet",
-    "fuse",
-)
-"""The root is a squashfs below an overlay: no other file system, no software RAID, no graphics is needed to reach it."""
+OMITTED_LOCALLY = ("systemd-networkd", "network", "net-lib", "livenet", "url-lib", "kernel-network-modules")
+OMITTED_DRIVERS = ("ext4", "xfs", "nfs", "nfsv4", "sunrpc", "drm", "bridge", "raid[0-9]*", "nvdimm", "nvmet", "fuse")
+"""The root is a squashfs below an overlay: no other file system, software RAID or graphics leads to it."""
 
 
-def dracut_argv(kernel: str, output: str) -> list[str]:
-    """Build dracut's command line; `output` is a path inside the root, and the archive is left uncompressed."""
+def dracut_argv(kernel: str, output: str, modules: Sequence[str]) -> list[str]:
+    """Build dracut's command line; `output` is inside the root, and the archive is left uncompressed."""
+    omitted = OMITTED if "livenet" in modules else (*OMITTED, *OMITTED_LOCALLY)
     argv = ["dracut", "--force", "--quiet", "--no-hostonly", "--no-hostonly-cmdline", "--reproducible"]
     argv += ["--no-early-microcode", "--no-compress", "--nostrip"]
-    argv += [
-        "--add",
-        " ".join(MODULES),
-        "--omit",
-        " ".join(OMITTED),
-        "--omit-drivers",
-        " ".join(OMITTED_DRIVERS),
-    ]
+    argv += ["--add", " ".join(modules), "--omit", " ".join(omitted), "--omit-drivers", " ".join(OMITTED_DRIVERS)]
     return [*argv, "--kver", kernel, output]
 
 
-def make_initramfs(root: Path, kernel: str, destination: Path, compressor: Sequence[str], epoch: int) -> None:
-    """Run the root's own dracut and leave the archive, compressed, at `destination`."""
+def make_initramfs(
+    root: Path, kernel: str, modules: Sequence[str], destination: Path, compressor: Sequence[str], epoch: int
+) -> frozenset[str]:
+    """Leave the archive, compressed, at `destination`; return the kernel modules in it, as paths below kernel/.
+
+    The root's own dracut runs, with our modules added to it.
+    """
+    shutil.copytree(DRACUT_MODULES, root / "usr/lib/dracut/modules.d", dirs_exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="dracut-", dir=destination.parent) as folder:
         out = Path(folder)
-        argv = dracut_argv(kernel, "/run/out/initrd")
+        argv = dracut_argv(kernel, "/run/out/initrd", modules)
         run_in_root(root, argv, binds=[(out, "/run/out")], environment=[("SOURCE_DATE_EPOCH", str(epoch))])
+        drivers = list_drivers(out / "initrd")
         # Either compressor writes the file's name with its own ending beside it.
         run([*compressor, "--keep", out / "initrd"])
         next(out.glob("initrd.*")).rename(destination)
+        destination.chmod(0o644)
+        return drivers
+
+
+def list_drivers(archive: Path) -> frozenset[str]:
+    """List an uncompressed archive's kernel modules, as paths that begin with kernel/."""
+    names = run(["cpio", "--list", "--quiet", "--file", archive]).stdout.splitlines()
+    found = (re.fullmatch(r"usr/lib/modules/[^/]+/(kernel/.+\.ko(\.\w+)?)", name) for name in names)
+    return frozenset(match[1] for match in found if match)

@@ -3,15 +3,21 @@
 import dataclasses
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from image.bases import BootFiles, Package
-from image.chroot import run_in_root
 from image.configure import clean_root, configure_root, write_text
-from image.drivers import find_kernel_version, keep_drivers, keep_firmware, read_dependencies, select_modules
-from image.initramfs import make_initramfs
+from image.drivers import (
+    find_kernel_version,
+    keep_drivers,
+    keep_firmware,
+    read_dependencies,
+    select_modules,
+    unpack_drivers,
+)
+from image.initramfs import LOCAL, NETWORK, make_initramfs
 from image.plan import PRODUCT, ImagePlan, Profile
 from image.post import run_post_scripts
 from image.programs import compile_python
@@ -21,19 +27,22 @@ from nodelib.run import run
 
 PACKAGE_LIST = "packages.json"
 BOOT_FILES = "boot.json"
+CARRIED_DRIVERS = "drivers.json"
+"""The kernel modules that both initramfs archives carry, and hand to the node when it starts."""
 KERNEL_PLACES = ("boot/vmlinuz-{version}", "usr/lib/modules/{version}/vmlinuz")
 INITRAMFS_COMPRESSION = {
-    Profile.RELEASE: ("xz", "--check=crc32", "-9e", "--threads=1"),
+    Profile.RELEASE: ("xz", "--check=crc32", "-6", "--threads=1"),
     Profile.DEV: ("zstd", "-q", "-3", "--threads=0"),
 }
 
 
 @dataclass(frozen=True)
 class KernelStage:
-    """What boots: kernel, initramfs, and the distribution's boot loaders."""
+    """What boots: kernel, initramfs archives, and the distribution's boot loaders."""
 
     kernel: Path
     initramfs: Path
+    network_initramfs: Path
     boot: BootFiles
 
 
@@ -110,7 +119,14 @@ def make_kernel_stage(plan: ImagePlan, installed: Path, folder: Path) -> None:
     keep_drivers(scratch, plan.drivers)
     version = find_kernel_version(scratch)
     shutil.copyfile(find_kernel_image(scratch, version), folder / "vmlinuz")
-    make_initramfs(scratch, version, folder / "initrd.img", INITRAMFS_COMPRESSION[plan.profile], plan.epoch)
+    compressor = INITRAMFS_COMPRESSION[plan.profile]
+    drivers = make_initramfs(scratch, version, LOCAL, folder / "initrd.img", compressor, plan.epoch)
+    network = make_initramfs(scratch, version, NETWORK, folder / "initrd-network.img", compressor, plan.epoch)
+    if not drivers <= network:
+        raise VirtnodeError(
+            Code.FAILED, f"the network's initramfs lacks {', '.join(sorted(drivers - network))}"
+        )
+    (folder / CARRIED_DRIVERS).write_text(json.dumps(sorted(drivers)))
     shutil.rmtree(scratch)
 
 
@@ -125,8 +141,8 @@ def find_kernel_image(root: Path, version: str) -> Path:
     )
 
 
-def make_tree_stage(plan: ImagePlan, installed: Path, folder: Path) -> None:
-    """From an installed root, make the configured and trimmed one in `folder`/root."""
+def make_tree_stage(plan: ImagePlan, installed: Path, kernel: Path, folder: Path) -> None:
+    """From an installed root and its kernel stage, make the configured and trimmed root in `folder`/root."""
     root = folder / "root"
     copy_tree(installed / "root", root)
     packages = read_package_list(installed)
@@ -136,17 +152,29 @@ def make_tree_stage(plan: ImagePlan, installed: Path, folder: Path) -> None:
     drivers = driver_groups_of(plan, root)
     keep_drivers(root, plan.drivers)
     keep_firmware(root)
+    renamed = unpack_drivers(root, json.loads((kernel / CARRIED_DRIVERS).read_text()))
+    packages = rename_files(packages, renamed)
+    drivers = {renamed.get(path, path): group for path, group in drivers.items()}
     report = apply_trim(plan.rules, root, packages)
     prune_empty_directories(root, packages, report)
-    run_in_root(root, ["ldconfig"])
+    run(["ldconfig", "-r", root])
     recompile_python(root)
     clean_root(root)
     (folder / "trim.json").write_text(json.dumps({"warnings": report.warnings, "drivers": drivers}))
-    shutil.copyfile(installed / PACKAGE_LIST, folder / PACKAGE_LIST)
+    write_package_list(packages, folder)
+
+
+def rename_files(packages: Sequence[Package], renamed: Mapping[str, str]) -> list[Package]:
+    """Give packages' files the names they have now; a package may list them below a merged directory's link."""
+    aliases = {**renamed, **{old.removeprefix("/usr"): new for old, new in renamed.items()}}
+    return [
+        dataclasses.replace(package, files=tuple(aliases.get(path, path) for path in package.files))
+        for package in packages
+    ]
 
 
 def recompile_python(root: Path) -> None:
-    """Compile the installed modules anew: every file of the image shows one time, which byte-code must not check."""
+    """Compile modules anew: every file of the image shows one time, which byte-code must not check."""
     libraries = sorted(path for path in (root / "usr").glob("lib*/python3*") if not path.is_symlink())
     for library in libraries:
         for compiled in library.rglob("__pycache__"):

@@ -20,6 +20,8 @@ class Payload:
     """The ISO's volume label, by which the initramfs finds the medium: one of its own for each build."""
     kernel: Path
     initramfs: Path
+    network_initramfs: Path
+    """The same, able to fetch its root by HTTP."""
     rootfs: Path
     boot: BootFiles
     kernel_arguments: Sequence[str]

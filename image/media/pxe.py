@@ -56,7 +56,7 @@ def make_pxe(payload: Payload, workspace: Path, output: Path) -> list[Path]:
     folder = output / "pxe"
     (folder / "pxelinux.cfg").mkdir(parents=True)
     shutil.copyfile(payload.kernel, folder / "vmlinuz")
-    link_or_copy(payload.initramfs, folder / "initrd.img")
+    shutil.copyfile(payload.network_initramfs, folder / "initrd.img")
     link_or_copy(payload.rootfs, folder / ROOT)
     # UEFI machines load shim, which loads GRUB under this name from the same folder.
     shutil.copyfile(payload.boot.shim, folder / "shimx64.efi")
