@@ -31,6 +31,7 @@ TOOLS = (
     Tool("zstd", "compresses disk images", "zstd", "zstd"),
     Tool("xz", "compresses the initramfs", "xz-utils", "xz"),
     Tool("modinfo", "reads which firmware drivers want", "kmod", "kmod"),
+    Tool("cpio", "reads the initramfs and unpacks boot loaders", "cpio", "cpio"),
     Tool("git", "dates a build by its commit", "git", "git-core"),
 )
 DEBIAN_TOOLS = (
@@ -48,7 +49,6 @@ FEDORA_TOOLS = (
     Tool("dnf", "installs Fedora's packages", "dnf", "dnf"),
     Tool("rpm", "reads the RPM database", "rpm", "rpm"),
     Tool("rpm2cpio", "unpacks boot loaders", "rpm2cpio", "rpm"),
-    Tool("cpio", "unpacks boot loaders", "cpio", "cpio"),
 )
 TEST_TOOLS = (
     Tool("qemu-system-x86_64", "boots every medium", "qemu-system-x86", "qemu-system-x86-core"),
