@@ -36,8 +36,6 @@ def test_host_without_kvm_is_not_asked_for_a_proof(tmp_path: Path) -> None:
     assert not (tmp_path / "asked").exists()
 
 
-# run() leaves a timed-out command's pipes to the garbage collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_hanging_kvm_is_no_proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that does not get through its BIOS in time is given up."""
     monkeypatch.setattr("image.accelerator.PROOF_SECONDS", 0.2)
