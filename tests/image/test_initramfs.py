@@ -1,0 +1,77 @@
+"""The initramfs: dracut's command line, and what an archive is found to hold."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from image.initramfs import DRACUT_MODULES, LOCAL, NETWORK, dracut_argv, list_drivers
+
+
+@pytest.mark.parametrize("modules", [LOCAL, NETWORK])
+def test_the_command_line_is_generic_and_repeatable(modules: tuple[str, ...]) -> None:
+    """Nothing of this host goes in, and nothing of the hour."""
+    argv = dracut_argv("6.12.1", "/run/out/initrd", modules)
+    assert argv[0] == "dracut"
+    assert argv[-3:] == ["--kver", "6.12.1", "/run/out/initrd"]
+    assert {"--no-hostonly", "--reproducible", "--no-compress", "--no-early-microcode"} <= set(argv)
+    added = argv[argv.index("--add") + 1].split()
+    omitted = argv[argv.index("--omit") + 1].split()
+    assert added == list(modules)
+    assert not set(added) & set(omitted)
+    assert len(set(omitted)) == len(omitted)
+
+
+def test_the_network_is_in_one_archive_only() -> None:
+    """What boots from a disk needs no network in its initramfs."""
+    assert set(LOCAL) < set(NETWORK)
+    assert "livenet" in NETWORK
+    assert (
+        "livenet" in dracut_argv("6", "/o", LOCAL)[dracut_argv("6", "/o", LOCAL).index("--omit") + 1].split()
+    )
+
+
+def test_our_dracut_modules_can_run() -> None:
+    """Each of our own modules has a setup, and its scripts are programs."""
+    folders = [path for path in DRACUT_MODULES.iterdir() if path.is_dir()]
+    assert {folder.name.lstrip("0123456789") for folder in folders} <= set(LOCAL) | set(NETWORK)
+    for folder in folders:
+        assert (folder / "module-setup.sh").exists()
+        for script in folder.glob("*.sh"):
+            subprocess.run(["sh", "-n", script], check=True)
+
+
+def test_an_archives_drivers_are_listed(tmp_path: Path) -> None:
+    """Paths begin with kernel/, whatever the kernel's version; other files are none."""
+    names = [
+        "usr/lib/modules/6.12.1/kernel/fs/squashfs/squashfs.ko.xz",
+        "usr/lib/modules/6.12.1/kernel/drivers/net/virtio_net.ko",
+        "usr/lib/modules/6.12.1/modules.dep",
+        "usr/bin/sh",
+    ]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    archive = subprocess.run(
+        ["cpio", "--quiet", "-o", "-H", "newc"],
+        input="\n".join(names).encode(),
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
+    )
+    (tmp_path / "initrd").write_bytes(archive.stdout)
+    assert list_drivers(tmp_path / "initrd") == {
+        "kernel/fs/squashfs/squashfs.ko.xz",
+        "kernel/drivers/net/virtio_net.ko",
+    }
+
+
+@pytest.mark.integration
+def test_the_nodes_dracut_knows_every_module(node_tree: Path) -> None:
+    """No module is asked for that the distribution's dracut does not have."""
+    folder = node_tree / "usr/lib/dracut/modules.d"
+    if not folder.is_dir():
+        pytest.skip("the last build's packages have no dracut")
+    known = {path.name[2:] for path in folder.iterdir()}
+    known |= {path.name[2:] for path in DRACUT_MODULES.iterdir()}
+    assert set(NETWORK) - known == set()
