@@ -45,6 +45,9 @@ INSTALLER_CODE = ("bases/*.py", "config.py", "licence_expressions.py", "spdx_ide
 STAGES_CODE = ("*.py", "bases/*.py", "data/**/*")
 """The code and files that decide what the other stages hold."""
 
+ONLY_ON_MEDIA = ("media", "pxe_url", "size_budget")
+"""What of a plan shows on the media alone."""
+
 
 @dataclass(frozen=True)
 class Stages:
@@ -144,8 +147,9 @@ def installer_key(plan: ImagePlan) -> str:
 
 
 def stages_key(plan: ImagePlan) -> str:
-    """Digest what the kernel and tree stages depend on: the whole plan, code, files laid over the root."""
-    return digest([plan.as_json(), code_digest(CODE, STAGES_CODE), runner_digest()])
+    """Digest what the kernel and tree stages depend on: code, files laid over the root, most of the plan."""
+    shaping = {name: value for name, value in plan.as_json().items() if name not in ONLY_ON_MEDIA}
+    return digest([shaping, code_digest(CODE, STAGES_CODE), runner_digest()])
 
 
 def runner_digest() -> str:

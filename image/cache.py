@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
+from nodelib.errors import Code, VirtnodeError
+
 KEPT = 3
 """How many results of a stage are kept: the present one and two before it."""
 UNFINISHED = ".unfinished"
@@ -26,7 +28,14 @@ class Cache:
         Nobody removes it while the context lasts. Two builds that want the same stage wait for one another.
         """
         home = self._folder / name
-        home.mkdir(parents=True, exist_ok=True)
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+        except (PermissionError, FileExistsError, NotADirectoryError) as error:
+            raise VirtnodeError(
+                Code.DENIED,
+                f"nothing can be kept in {home}: {error.strerror}",
+                "choose another folder with --cache",
+            ) from error
         result = home / key[:32]
         with contextlib.ExitStack() as held:
             found = True

@@ -31,6 +31,7 @@ PACKAGE_QUERY = "${Package}\t${Version}\t${Architecture}\t${source:Package} ${so
 MISSING_PACKAGE = re.compile(
     r"E: Unable to locate package (\S+)|E: Package '([^']+)' has no installation candidate"
 )
+DISK_FULL = ("No space left on device", "have enough free space")
 BAD_SIGNATURE = ("NO_PUBKEY", "is not signed", "signatures were invalid", "BADSIG")
 
 
@@ -217,7 +218,7 @@ def _translate_failure(result: Result) -> VirtnodeError:
         )
     errors = [line for line in text.splitlines() if line.startswith(("E: ", "dpkg: error"))]
     said = "; ".join(errors[:2] or text.strip().splitlines()[-1:]) or "it said nothing"
-    if "No space left on device" in text:
+    if any(words in text for words in DISK_FULL):
         return disk_full_error(f"mmdebstrap: {said}")
     hint = "virtnode-image --verbose build shows its whole output"
     return VirtnodeError(Code.FAILED, f"mmdebstrap failed: {said}", hint)

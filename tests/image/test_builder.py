@@ -91,6 +91,12 @@ def test_what_comes_later_changes_the_later_keys(change: str) -> None:
     assert stages_key(changed) != stages_key(PLAN)
 
 
+@pytest.mark.parametrize("change", [{"media": ("pxe",)}, {"size_budget": 7}, {"pxe_url": "http://a.invalid"}])
+def test_what_only_media_show_makes_no_tree_anew(change: dict[str, object]) -> None:
+    """Another choice of media works with the same tree."""
+    assert stages_key(of_plan(**change)(PLAN)) == stages_key(PLAN)
+
+
 def test_the_place_of_a_kickstart_changes_no_key() -> None:
     """The same kickstart elsewhere finds the same stages."""
     moved = of_config(source=Path("/b/node.ks"), gpg_keys=("/b/key.gpg",))(PLAN)

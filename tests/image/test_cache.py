@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from image.cache import KEPT, Cache
+from nodelib.errors import VirtnodeError
 
 
 def make_file(folder: Path) -> None:
@@ -69,6 +70,17 @@ def test_what_a_killed_build_left_is_no_stage(tmp_path: Path) -> None:
         assert not found
         assert [path.name for path in folder.iterdir()] == ["file"]
     assert finished(home) == {"a" * 32}
+
+
+def test_a_file_in_its_place_is_told(tmp_path: Path) -> None:
+    """A file where the cache should be is an error with a hint and not a traceback."""
+    (tmp_path / "cache").write_text("a file")
+    with (
+        pytest.raises(VirtnodeError, match="nothing can be kept in") as caught,
+        Cache(tmp_path / "cache").stage("tree", "a" * 64, make_file),
+    ):
+        pass
+    assert "--cache" in caught.value.hint
 
 
 def test_few_are_kept_and_the_oldest_goes(tmp_path: Path) -> None:
