@@ -74,7 +74,7 @@ def _vlans_of(device: str, networks: Sequence[Network]) -> list[tuple[str, str]]
 
 
 def _network_unit(network: Network, networks: Sequence[Network]) -> str:
-    link: list[tuple[str, str]] = [("RequiredForOnline", "no")]
+    link: list[tuple[str, str]] = []
     if network.mtu:
         link.append(("MTUBytes", str(network.mtu)))
     if not network.on_boot:
