@@ -20,3 +20,5 @@ printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
 dpkg --force-unsafe-io --configure -a
 rm -f /usr/sbin/policy-rc.d
+# An identity is not for an image; dbus' script gave it one.
+rm -f /var/lib/dbus/machine-id

@@ -78,7 +78,8 @@ def read_deb(path: Path) -> Deb:
 def _apt_options(cache: Path, suite: str, mirror: str) -> list[str]:
     for directory in ("lists/partial", "archives/partial", "none/partial", "empty"):
         (cache / directory).mkdir(parents=True, exist_ok=True)
-    lines = [archive.source_line(KEYRING) for archive in find_archives(suite, mirror)]
+    archives = find_archives(suite, mirror)
+    lines = [f"deb [signed-by={KEYRING}] {each.uri} {each.suite} main" for each in archives]
     (cache / "sources.list").write_text("\n".join(lines) + "\n")
     (cache / "status").write_text("")
     settings = {

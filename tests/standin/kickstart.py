@@ -25,6 +25,8 @@ url --url={standin.repository.as_uri()}
 base fedora
 gpgkey {standin.key}
 trim {KICKSTARTS}/trim/debian.tmpl
+# Debian's rules know nothing of rpm's database and of dnf.
+drop-path /usr/lib/sysimage /etc/dnf
 %end
 
 %include {KICKSTARTS}/common.ks
