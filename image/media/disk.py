@@ -11,7 +11,7 @@ from pathlib import Path
 from image.config import Partition
 from image.media import Payload
 from image.media.fat import CLUSTER_SLACK, make_fat
-from image.media.grub import LIVE, SCREEN, SERIAL, Entry, make_core_image, menu_text
+from image.media.grub import LIVE, RESCUE, SCREEN, SERIAL, Entry, make_core_image, menu_text
 from nodelib.errors import Code, VirtnodeError
 from nodelib.run import run
 
@@ -156,7 +156,7 @@ def slot_entries(payload: Payload) -> tuple[Entry, ...]:
         Entry(
             "rescue",
             "Rescue shell",
-            (*common, *SCREEN, "systemd.unit=rescue.target", "SYSTEMD_SULOGIN_FORCE=1"),
+            (*common, *SCREEN, *RESCUE),
         ),
     )
 

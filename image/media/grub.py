@@ -10,6 +10,9 @@ SCREEN = ("console=ttyS0,115200n8", "console=tty0")
 """Both consoles, the screen being the main one."""
 SERIAL = ("console=tty0", "console=ttyS0,115200n8")
 
+RESCUE = ("systemd.unit=rescue.target", "systemd.setenv=SYSTEMD_SULOGIN_FORCE=1")
+"""A root shell without a password, for root has none: whoever reaches the menu holds the machine anyway."""
+
 LIVE = ("rd.live.image", "rd.live.overlay.overlayfs=1")
 """How dmsquash-live mounts the root: a squashfs below an overlay in memory."""
 
@@ -50,7 +53,7 @@ def live_entries(title: str, root: str, extra: Sequence[str]) -> tuple[Entry, ..
         Entry(
             "rescue",
             "Rescue shell",
-            (*common, *SCREEN, "systemd.unit=rescue.target", "SYSTEMD_SULOGIN_FORCE=1"),
+            (*common, *SCREEN, *RESCUE),
         ),
     )
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 
 from rich.table import Table
+from rich.text import Text
 
 from image.verify.verdict import Verdict
 
@@ -19,7 +20,7 @@ def verdict_table(verdicts: Iterable[Verdict]) -> Table:
         report = verdict.report
         table.add_row(
             verdict.medium,
-            "[green]pass[/]" if verdict.passed else "[red]FAIL[/]",
+            Text("pass", "green") if verdict.passed else Text("FAIL", "red"),
             _number(report.seconds_to_prompt),
             _number(report.seconds_to_libvirt),
             _number(report.memory_mib),
