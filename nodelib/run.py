@@ -7,7 +7,7 @@ import shlex
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,17 +50,18 @@ def run(
     logger.debug("run: %s", shlex.join(words))
     with contextlib.ExitStack() as open_pipes:
         watcher = open_pipes.enter_context(_Watcher(on_line)) if on_line else None
-        process = _start(words, cwd, env, stdin, watcher)
+        process: subprocess.Popen[str] | None = None
         try:
+            with _interruption_waits():
+                process = _start(words, cwd, env, stdin, watcher)
             stdout, stderr = process.communicate(stdin, timeout)
         except subprocess.TimeoutExpired as error:
-            _end(process)
             raise VirtnodeError(
                 Code.FAILED, f"{Path(words[0]).name} did not end within {timeout} s", _command_hint(words)
             ) from error
-        except BaseException:
-            _end(process)
-            raise
+        finally:
+            if process is not None:
+                _end(process)
         if watcher:
             stderr = watcher.finish()
     result = Result(words, process.returncode, stdout, stderr)
@@ -159,8 +160,30 @@ def _start(
         ) from error
 
 
+@contextlib.contextmanager
+def _interruption_waits() -> Iterator[None]:
+    """Let a signal wait while a process starts: in the midst of it, nobody would know whom to end."""
+    caught: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    if threading.current_thread() is not threading.main_thread():
+        before = {}
+    # What is ignored or ends this program at once does so in the new process as well.
+    before = {number: handler for number, handler in before.items() if callable(handler)}
+    for number in before:
+        signal.signal(number, lambda number, frame: caught.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for caught_number in caught:
+            signal.raise_signal(caught_number)
+
+
 def _end(process: subprocess.Popen[str]) -> None:
-    """End the command and whatever it started: politely, then for good."""
+    """End the command and whatever it started, if it is not done: politely, then for good."""
+    if process.returncode is not None:
+        return
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)

@@ -28,9 +28,13 @@ def tool(name: str) -> str:
 
 def sources() -> list[Path]:
     """List the Python files that git knows or would take."""
-    argv = ["git", "-C", CHECKOUT, "ls-files", "--cached", "--others", "--exclude-standard", "*.py"]
-    names = run(argv).stdout.splitlines()
-    return [CHECKOUT / name for name in names if (CHECKOUT / name).exists()]
+    return [path for path in files_of_git("*.py") if path.exists()]
+
+
+def files_of_git(pattern: str) -> list[Path]:
+    """List the files below a folder, or of a pattern, that git knows or would take."""
+    argv = ["git", "-C", str(CHECKOUT), "ls-files", "--cached", "--others", "--exclude-standard", pattern]
+    return [CHECKOUT / name for name in run(argv).stdout.splitlines()]
 
 
 LINTERS = {
@@ -121,8 +125,7 @@ def test_every_package_is_installed() -> None:
     for name in PROGRAMS:
         patterns = project["package-data"].get(name, [])
         known = {path for pattern in patterns for path in (CHECKOUT / name).glob(pattern)}
-        argv = ["git", "-C", CHECKOUT, "ls-files", "--cached", "--others", "--exclude-standard", name]
-        files = {CHECKOUT / line for line in run(argv).stdout.splitlines() if not line.endswith(".py")}
+        files = {path for path in files_of_git(name) if path.suffix != ".py"}
         assert {path for path in files if path.exists()} - known == set()
 
 

@@ -149,9 +149,18 @@ def mmdebstrap_argv(
 ) -> list[str]:
     """Build mmdebstrap's command line; downloaded packages are kept in `archives`, outside the root."""
     packages = config.packages
-    argv = ["mmdebstrap", "--mode=root", "--variant=essential", "--format=directory", "--architectures=amd64"]
+    # As root mmdebstrap mounts on the host itself, and may fail without unmounting: a namespace ends with it.
+    argv = [
+        "unshare",
+        "--mount",
+        "--",
+        "mmdebstrap",
+        "--mode=root",
+        "--variant=essential",
+        "--format=directory",
+        "--architectures=amd64",
+    ]
     argv += [f"--aptopt=APT::Install-Recommends {'false' if packages.exclude_weakdeps else 'true'}"]
-    # mmdebstrap has a mount namespace of its own, so a bind mount made by a hook cannot outlive it.
     inside = '"$1"/var/cache/apt/archives'
     argv.append(f"--setup-hook=mkdir -p {inside} && mount --bind {shlex.quote(str(archives))} {inside}")
     argv.append(f"--customize-hook=umount {inside}")

@@ -63,8 +63,8 @@ def test_an_unknown_command_has_its_place(tmp_path: Path) -> None:
     """A command that is not honoured is told with file and line, by check and by build alike."""
     path = tmp_path / "node.ks"
     path.write_text(SMALL + "bogus --x\n")
-    for words in (["check", path], ["plan", path], ["build", path, "--out", tmp_path / "out"]):
-        ended = run_cli(*words)
+    for verb in ("check", "plan", "build"):
+        ended = run_cli(verb, path, cwd=tmp_path)
         assert ended.status == 2
         assert ended.stderr.startswith(f"{path}:8: ")
         assert "bogus" in ended.stderr
@@ -293,19 +293,27 @@ def test_an_interruption_leaves_nothing(
 
 
 @pytest.mark.integration
-def test_an_interruption_while_packages_are_installed_leaves_nothing(out: Path, tmp_path: Path) -> None:
-    """Mmdebstrap and its mounts end with the build, and no half root is kept."""
+def test_an_interruption_while_packages_are_installed_leaves_nothing(
+    out: Path, tmp_path: Path, node_cache: Path
+) -> None:
+    """mmdebstrap and its mounts end with the build, no half root is kept, and downloads stay."""
     path = tmp_path / "node.ks"
     path.write_text(SMALL)
     cache = tmp_path / "cache"
+    downloads = cache / "apt/archives"
+    downloads.mkdir(parents=True)
+    for package in node_cache.glob("apt/archives/*.deb"):
+        (downloads / package.name).hardlink_to(package)
+    names = {package.name for package in downloads.iterdir()}
 
     def is_unpacking(said: str) -> bool:
-        return any(cache.glob("stages/packages/*.unfinished/root/var/lib/dpkg"))
+        return any(cache.glob("stages/packages/*.unfinished/root/usr/bin/dpkg"))
 
     ended = interrupt_cli(["build", path, "--out", out, "--cache", cache], is_unpacking)
     assert ended.status == 130, ended.stderr
     assert mounts_below(tmp_path) == []
     assert contents(out) == OLD
+    assert names <= {package.name for package in downloads.iterdir()}
     assert not [stage for stage in (cache / "stages/packages").iterdir() if stage.is_dir()]
 
 

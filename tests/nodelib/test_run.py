@@ -151,6 +151,21 @@ def test_an_interruption_ends_the_whole_group(tmp_path: Path) -> None:
     wait_until_gone(int(pid_file.read_text()))
 
 
+def test_an_interruption_while_a_command_starts_waits(tmp_path: Path) -> None:
+    """However early it comes, a command that has started is known, and ended."""
+    program = (
+        "import os, signal, threading\nfrom nodelib.run import run\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "threading.Timer(0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()\n"
+        "for number in range(200):\n"
+        f"    run(['sh', '-c', 'echo $$ > {tmp_path}/pid; exec sleep 0.05'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, check=False)
+    assert done.stderr.rstrip().endswith("KeyboardInterrupt")
+    if (tmp_path / "pid").exists() and (tmp_path / "pid").read_text():
+        wait_until_gone(int((tmp_path / "pid").read_text()))
+
+
 def test_no_file_descriptor_and_no_thread_is_left() -> None:
     """Running many commands takes no more than running one."""
     run(["true"], on_line=print)

@@ -35,7 +35,7 @@ def argv_of(packages: Packages) -> list[str]:
 def test_the_command_line_has_what_the_kickstart_says() -> None:
     """Packages in, packages out, no documentation but licences, translations, no recommendations."""
     argv = argv_of(CONFIG.packages)
-    assert argv[0] == "mmdebstrap"
+    assert argv[:4] == ["unshare", "--mount", "--", "mmdebstrap"]
     assert argv[-3:] == [SUITE, "/root tree", "deb LINE"]
     assert "--include=systemd,udev,perl-" in argv
     assert "--aptopt=APT::Install-Recommends false" in argv
@@ -143,7 +143,8 @@ FAILURES = {
 def fake_mmdebstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Put an mmdebstrap on PATH that repeats a file's words and fails."""
     words = tmp_path / "words"
-    make_tree(tmp_path / "bin", {"mmdebstrap": f"#!/bin/sh\n/bin/cat {words} >&2\nexit 1\n"})
+    script = f"#!/bin/sh\n/bin/cat {words} >&2\nexit 1\n"
+    make_tree(tmp_path / "bin", {"mmdebstrap": script, "unshare": '#!/bin/sh\nshift 2\nexec "$@"\n'})
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     return words
 
