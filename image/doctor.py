@@ -54,6 +54,13 @@ FEDORA_TOOLS = (
 TEST_TOOLS = (
     Tool("qemu-system-x86_64", "boots every medium", "qemu-system-x86", "qemu-system-x86-core"),
     Tool("busybox", "is the guest inside the node", "busybox-static", "busybox"),
+    Tool("/usr/share/OVMF", "is the firmware of UEFI machines", "ovmf", "edk2-ovmf"),
+    Tool("/usr/share/qemu/efi-virtio.rom", "boots over the network", "ipxe-qemu", "ipxe-roms-qemu"),
+    Tool("setpriv", "runs commands without root", "util-linux", "util-linux"),
+    Tool("createrepo_c", "makes repositories to test dnf with", "createrepo-c", "createrepo_c"),
+    Tool("rpmbuild", "makes packages to test dnf with", "rpm", "rpm-build"),
+    Tool("rpmsign", "signs packages to test dnf with", "rpm", "rpm-sign"),
+    Tool("gpg", "makes keys to test signatures with", "gnupg", "gnupg2"),
 )
 GROUPS: Mapping[str, tuple[Tool, ...]] = {
     "any": TOOLS,
