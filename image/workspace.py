@@ -3,12 +3,12 @@
 import contextlib
 import fcntl
 import shutil
-import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from nodelib.errors import Code, VirtnodeError
+from nodelib.interruption import interruption_waits
 
 LOCK_NAME = ".virtnode-build.lock"
 REPLACED = "replaced"
@@ -57,7 +57,7 @@ def publish(finished: Path, out: Path) -> list[Path]:
     replaced = finished.with_name(REPLACED)
     replaced.mkdir()
     published = []
-    with _uninterrupted():
+    with interruption_waits():
         for source in sorted(finished.iterdir()):
             target = out / source.name
             if target.exists():
@@ -65,13 +65,3 @@ def publish(finished: Path, out: Path) -> list[Path]:
             source.rename(target)
             published.append(target)
     return published
-
-
-@contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Let signals that end the program wait while the context lasts."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -7,11 +7,12 @@ import shlex
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nodelib.errors import Code, VirtnodeError
+from nodelib.interruption import interruption_waits
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +53,8 @@ def run(
         watcher = open_pipes.enter_context(_Watcher(on_line)) if on_line else None
         process: subprocess.Popen[str] | None = None
         try:
-            with _interruption_waits():
+            # In the midst of starting nobody would know whom to end.
+            with interruption_waits():
                 process = _start(words, cwd, env, stdin, watcher)
             stdout, stderr = process.communicate(stdin, timeout)
         except subprocess.TimeoutExpired as error:
@@ -158,26 +160,6 @@ def _start(
             f"the program {words[0]} is not installed",
             "virtnode-image doctor lists what is missing",
         ) from error
-
-
-@contextlib.contextmanager
-def _interruption_waits() -> Iterator[None]:
-    """Let a signal wait while a process starts: in the midst of it, nobody would know whom to end."""
-    caught: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    if threading.current_thread() is not threading.main_thread():
-        before = {}
-    # What is ignored or ends this program at once does so in the new process as well.
-    before = {number: handler for number, handler in before.items() if callable(handler)}
-    for number in before:
-        signal.signal(number, lambda number, frame: caught.append(number))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        for caught_number in caught:
-            signal.raise_signal(caught_number)
 
 
 def _end(process: subprocess.Popen[str]) -> None:
