@@ -13,7 +13,7 @@ from image.cache import Cache
 from image.configure import OVERLAY
 from image.doctor import find_missing
 from image.file_owners import OWNERSHIP_NAME, Ownership, collect_ownership, write_ownership
-from image.lint import check_rootfs, load_allowances
+from image.lint import check_rootfs, load_allowances, read_families
 from image.manifest import MANIFEST_NAME, Identity, collect_manifest, write_manifest
 from image.media import Payload
 from image.media.table import MEDIA_MAKERS
@@ -167,7 +167,7 @@ def read_kernel_stage(stages: Stages) -> KernelStage:
 def lint_root(plan: ImagePlan, root: Path, packages: Sequence[Package], own: Sequence[str]) -> None:
     """Refuse a root that is broken or holds a file nobody accounts for."""
     ours = [*own, *(f"{path}/*" for path in own), *overlay_paths()]
-    problems = check_rootfs(root, packages, load_allowances(plan.config.base), ours=ours)
+    problems = check_rootfs(root, packages, load_allowances(read_families(root)), ours=ours)
     if problems:
         raise VirtnodeError(
             Code.FAILED,

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from image.artefacts import parse_os_release
 from image.bases import Package
 from image.elf import ElfFile, find_unresolved, read_elf
 from image.ownership import PackageIndex, index_packages
@@ -57,15 +58,26 @@ class _Tree:
     """Executable script to its first line, without `#!`."""
 
 
-def load_allowances(base: str, data: Path = DATA) -> Allowances:
-    """Read generated.toml and lint-allow.toml: what holds on any base, and what on this one."""
+def read_families(root: Path) -> tuple[str, ...]:
+    """Name the distribution whose files a root holds, and those it takes after, as its os-release does.
+
+    Which installer brought them is another matter: packages of one distribution may come by another's.
+    """
+    release = parse_os_release((root / "usr/lib/os-release").read_text())
+    return (*release.get("ID", "").split(), *release.get("ID_LIKE", "").split())
+
+
+def load_allowances(families: Sequence[str], data: Path = DATA) -> Allowances:
+    """Read generated.toml and lint-allow.toml: what holds anywhere, and what for these distributions."""
     generated = tomllib.loads((data / "generated.toml").read_text())
     allowed = tomllib.loads((data / "lint-allow.toml").read_text())
+    files: dict[str, str] = {}
     checks: dict[str, dict[str, str]] = {}
-    for scope in ("any", base):
+    for scope in ("any", *families):
+        files |= generated.get(scope, {})
         for check, globs in allowed.get(scope, {}).items():
             checks.setdefault(check, {}).update(globs)
-    return Allowances({**generated.get("any", {}), **generated.get(base, {})}, checks)
+    return Allowances(files, checks)
 
 
 def check_rootfs(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from image.bases import Package
-from image.lint import Allowances, check_rootfs, load_allowances
+from image.lint import Allowances, check_rootfs, load_allowances, read_families
 from tests.image.elves import write_elf
 from tests.image.trees import make_tree, package
 
@@ -247,7 +247,7 @@ def test_an_allowance_holds_for_its_check_alone(root: Path, caplog: pytest.LogCa
 @pytest.mark.parametrize("base", ["debian", "fedora"])
 def test_our_data_gives_a_reason_for_everything(base: str) -> None:
     """Each exception is an absolute glob and says why."""
-    allowances = load_allowances(base)
+    allowances = load_allowances([base])
     for glob, reason in {
         **allowances.generated,
         **{k: v for one in allowances.checks.values() for k, v in one.items()},
@@ -257,8 +257,8 @@ def test_our_data_gives_a_reason_for_everything(base: str) -> None:
     assert set(allowances.checks) <= {"elf", "script", "unit", "link", "manifest"}
 
 
-def test_data_of_a_base_adds_to_what_holds_for_any(tmp_path: Path) -> None:
-    """Another base's exceptions are not taken."""
+def test_data_of_a_distribution_adds_to_what_holds_for_any(tmp_path: Path) -> None:
+    """Another distribution's exceptions are not taken."""
     make_tree(
         tmp_path,
         {
@@ -266,9 +266,23 @@ def test_data_of_a_base_adds_to_what_holds_for_any(tmp_path: Path) -> None:
             "lint-allow.toml": '[any.elf]\n"/x" = "X"\n[debian.elf]\n"/y" = "Y"\n[fedora.unit]\n"/z" = "Z"\n',
         },
     )
-    assert load_allowances("debian", tmp_path) == Allowances(
+    assert load_allowances(["debian"], tmp_path) == Allowances(
         {"/a": "A", "/b": "B"}, {"elf": {"/x": "X", "/y": "Y"}}
     )
+
+
+@pytest.mark.parametrize(
+    ("os_release", "families"),
+    [
+        ("ID=debian\n", ("debian",)),
+        ('NAME="A B"\nID="rocky"\nID_LIKE="rhel centos fedora"\n', ("rocky", "rhel", "centos", "fedora")),
+        ("NAME=x\n", ()),
+    ],
+)
+def test_a_root_says_whose_files_it_holds(tmp_path: Path, os_release: str, families: tuple[str, ...]) -> None:
+    """The distribution and those it takes after, whatever installer brought the packages."""
+    make_tree(tmp_path, {"/usr/lib/os-release": os_release})
+    assert read_families(tmp_path) == families
 
 
 @pytest.mark.skipif(shutil.which("true") is None, reason="no program to read")
