@@ -21,6 +21,7 @@ from image.plan import CHECKOUT, CODE, PRODUCT, ImagePlan, Options, code_digest,
 from image.programs import install_programs
 from image.progress import Steps
 from image.sbom import write_sbom
+from image.selinux import label_root
 from image.squashfs import make_squashfs
 from image.sums import measure_artefacts, write_sums
 from image.tree import (
@@ -69,6 +70,7 @@ def build_image(plan: ImagePlan, options: Options, steps: Steps) -> list[Path]:
             copy_tree(stages.tree / "root", root)
             own = install_programs(root, options.sources.cache / "wheels")
             write_build_id(plan, root)
+            label_root(root)
         packages = read_package_list(stages.tree)
         with steps.step("lint"):
             lint_root(plan, root, packages, own)

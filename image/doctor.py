@@ -54,6 +54,7 @@ FEDORA_TOOLS = (
 TEST_TOOLS = (
     Tool("qemu-system-x86_64", "boots every medium", "qemu-system-x86", "qemu-system-x86-core"),
     Tool("busybox", "is the guest inside the node", "busybox-static", "busybox"),
+    Tool("setfiles", "labels a root as SELinux wants it", "policycoreutils", "policycoreutils"),
     Tool("/usr/share/OVMF", "is the firmware of UEFI machines", "ovmf", "edk2-ovmf"),
     Tool("/usr/share/qemu/efi-virtio.rom", "boots over the network", "ipxe-qemu", "ipxe-roms-qemu"),
     Tool("setpriv", "runs commands without root", "util-linux", "util-linux"),
