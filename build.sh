@@ -13,9 +13,9 @@ install_packages() {
     [ $# -gt 0 ] || return 0
     say "installing $*"
     if command -v apt-get >/dev/null; then
-        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
+        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
     elif command -v dnf >/dev/null; then
-        dnf install -y -q --setopt=install_weak_deps=False "$@" >&2
+        dnf install -y -q --setopt=install_weak_deps=False "$@" >/dev/null
     else
         say "neither apt-get nor dnf is here; virtnode-image doctor lists what to install"
     fi
