@@ -36,6 +36,7 @@ TOOLS = (
 )
 DEBIAN_TOOLS = (
     Tool("mmdebstrap", "installs Debian's packages", "mmdebstrap", "mmdebstrap"),
+    Tool("mount", "lends the installer the kept packages", "mount", "util-linux"),
     Tool("unshare", "keeps the installer's mounts apart", "util-linux", "util-linux-core"),
     Tool("apt-get", "downloads Debian's packages", "apt", "apt"),
     Tool("dpkg-query", "reads Debian's package database", "dpkg", "dpkg"),
