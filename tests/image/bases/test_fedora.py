@@ -17,6 +17,7 @@ from image.bases import Sources
 from image.bases.dnf import Dnf, install_words, parse_major_version, prepare_dnf, run_dnf
 from image.bases.fedora import Fedora
 from image.config import ImageConfig, Packages, Repository
+from image.kickstart import load_kickstart
 from nodelib.errors import Code, VirtnodeError
 from nodelib.run import run
 from tests.image.bases.rpms import (
@@ -438,15 +439,26 @@ NODE = (
 )
 
 
-@pytest.mark.skipif(not REAL_METADATA.is_dir(), reason=f"{REAL_METADATA} with real metadata is not here")
-def test_solves_a_node_on_real_metadata(dnf: Dnf, world: World, sources: Sources, root: Path) -> None:
-    """A KVM node solves to the known 204 packages on metadata of CentOS Stream 9."""
-    filler = world.directory / f"filler-{dnf.major}"
-    make_repository(filler, [FakePackage("filler", provides=ELEVEN_NAMES)], world.key)
+# The same for the whole kickstart: two packages of one more date, and what only Fedora has by that name.
+TWO_NAMES = ("dracut = 057-79.git20241127.el9", "dracut-network = 057-79.git20241127.el9")
+FEDORAS_OWN = ("fedora-release", "systemd-networkd")
+UNWANTED = ("glibc-all-langpacks", "libvirt-daemon-kvm", "perl-libs", "qemu-kvm", "dnf")
+"""NetworkManager is not among them: dracut-network of that time asks for it, or for dhclient."""
+
+needs_real_metadata = pytest.mark.skipif(
+    not REAL_METADATA.is_dir(), reason=f"{REAL_METADATA} with real metadata is not here"
+)
+
+
+def solve(
+    dnf: Dnf, world: World, sources: Sources, root: Path, packages: Packages, *fillers: FakePackage
+) -> list[str]:
+    """Name what dnf would install from CentOS Stream 9, with `fillers` for what its dates leave open."""
+    filler = root.parent / "filler"
+    make_repository(filler, fillers, world.key)
     baseos, appstream = (
         Repository(name, baseurl=(REAL_METADATA / name).as_uri()) for name in ("baseos", "appstream")
     )
-    packages = Packages(install=NODE, exclude_weakdeps=True)
     repositories = [baseos, appstream, Repository("filler", baseurl=filler.as_uri())]
     with prepare_dnf(
         dnf, packages, repositories, [world.key.public], cache=sources.cache, releasever="9"
@@ -454,6 +466,30 @@ def test_solves_a_node_on_real_metadata(dnf: Dnf, world: World, sources: Sources
         said = run_dnf(setup, root, [*install_words(packages), "--assumeno"], lambda line: None).stderr
     count = re.search(r"Install(?:ing:)?\s+(\d+) [Pp]ackages", said)
     assert count is not None, said
-    assert int(count[1]) == 204
-    solved = {line.split()[0] for line in said.splitlines() if re.search(r"\s(x86_64|noarch)\s", line)}
-    assert {*NODE, "filler", "libvirt-libs", "seabios-bin", "linux-firmware", "glibc"} <= solved
+    solved = [line.split()[0] for line in said.splitlines() if re.search(r"\s(x86_64|noarch)\s", line)]
+    assert len(solved) == int(count[1])
+    return solved
+
+
+@needs_real_metadata
+def test_solves_a_node_on_real_metadata(dnf: Dnf, world: World, sources: Sources, root: Path) -> None:
+    """A KVM node solves to the known 204 packages on metadata of CentOS Stream 9."""
+    packages = Packages(install=NODE, exclude_weakdeps=True)
+    solved = solve(dnf, world, sources, root, packages, FakePackage("filler", provides=ELEVEN_NAMES))
+    assert len(solved) == 204
+    assert {*NODE, "filler", "libvirt-libs", "seabios-bin", "linux-firmware", "glibc"} <= set(solved)
+
+
+@needs_real_metadata
+def test_every_name_of_the_shipped_kickstart_is_known_to_real_metadata(
+    dnf: Dnf, world: World, sources: Sources, root: Path
+) -> None:
+    """Its packages, and what they need, solve on CentOS Stream 9; two of the names are Fedora's alone."""
+    packages = load_kickstart(CHECKOUT / "kickstarts/node-fedora.ks").packages
+    fillers = [FakePackage("filler", provides=(*ELEVEN_NAMES, *TWO_NAMES))]
+    fillers += [FakePackage(name, version="43") for name in FEDORAS_OWN]
+    # Of the later date as well, it replaces the earlier systemd-udev.
+    packages = replace(packages, exclude=("systemd-boot-unsigned",))
+    solved = set(solve(dnf, world, sources, root, packages, *fillers))
+    assert set(packages.install) <= solved
+    assert not solved & set(UNWANTED)
