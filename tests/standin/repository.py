@@ -6,6 +6,7 @@ RPM path. It does not prove Fedora's scriptlets, SELinux labels, signed boot cha
 
 import fcntl
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ from tests.standin.unpack import Tree, unpack_deb
 
 LABEL = "RPM stand-in (Debian content)"
 CACHE = Path("/var/cache/virtnode/standin")
+KEPT = 2
+"""How many finished repositories stay in the cache: a whole node's, and the small one of quicker tests."""
 CONFIGURE = "standin-configure"
 """The package whose %posttrans configures all others; each of them requires it."""
 SCRIPT = Path(__file__).with_name("configure.sh")
@@ -54,7 +57,17 @@ def make_standin(packages: Sequence[str], *, cache: Path = CACHE, mirror: str = 
         finished = cache / f"repository-{_identify(debs)}"
         if not finished.exists():
             _make_repository(debs, finished)
+        os.utime(finished)
+        prune_repositories(cache)
     return Standin(repository=finished / "repository", key=finished / "RPM-GPG-KEY-standin")
+
+
+def prune_repositories(cache: Path) -> None:
+    """Remove what was not used lately, and what somebody who was killed left half made."""
+    ages = {path: path.stat().st_mtime for path in cache.glob("repository-*")}
+    newest_first = sorted(ages, key=lambda path: ages[path], reverse=True)
+    for path in [*newest_first[KEPT:], *cache.glob("making-*")]:
+        shutil.rmtree(path)
 
 
 def _make_repository(debs: Sequence[Path], finished: Path) -> None:
