@@ -103,7 +103,7 @@ def select_modules(
 
 
 def unpack_drivers(root: Path, carried: Collection[str]) -> dict[str, str]:
-    """Unpack the compressed modules and drop those that the initramfs carries; map old paths in the root to new.
+    """Unpack the compressed modules and drop those that the initramfs carries; map old paths to new.
 
     A root compresses smaller as a whole than module by module. The signature is inside, and stays. depmod's
     indexes name the carried modules, too: the initramfs hands them over under their own names.

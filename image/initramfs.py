@@ -1,27 +1,30 @@
-"""Generic initramfs archives by dracut: one finds the root on a CD, a USB stick or a disk, one by HTTP as well."""
+"""Generic initramfs archives by dracut: one finds the root on CD, stick or disk, the other by HTTP as well."""
 
 import re
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from image.chroot import run_in_root
+from image.layout import lay_tree
 from nodelib.run import run
 
 DRACUT_MODULES = Path(__file__).parent / "data/dracut"
 LOCAL = ("systemd", "dmsquash-live", "dm", "rootfs-block", "kernel-modules", "virtnode")
 NETWORK = (*LOCAL, "livenet", "systemd-networkd", "kernel-network-modules")
 OMITTED = (
-    "bluetooth", "brltty", "btrfs", "busybox", "cifs", "connman", "crypt", "drm", "fcoe", "fcoe-uefi", "hwdb", "i18n",
-    "iscsi", "lunmask", "lvm", "lvmmerge", "lvmthinpool-monitor", "mdraid", "memstrack", "multipath", "network-legacy",
-    "network-manager", "nfs", "nvdimm", "nvmf", "pcmcia", "plymouth", "rngd", "systemd-coredump", "systemd-cryptsetup",
-    "systemd-hostnamed", "systemd-integritysetup", "systemd-pcrphase", "systemd-portabled", "systemd-pstore",
-    "systemd-repart", "systemd-sysext", "systemd-timedated", "systemd-timesyncd", "systemd-veritysetup", "terminfo",
-    "virtfs", "virtiofs", "qemu-net",
+    "bluetooth", "brltty", "btrfs", "busybox", "cifs", "connman", "crypt", "drm", "fcoe",
+    "fcoe-uefi", "hwdb", "i18n", "iscsi", "lunmask", "lvm", "lvmmerge", "lvmthinpool-monitor",
+    "mdraid", "memstrack", "multipath", "network-legacy", "network-manager", "nfs", "nvdimm",
+    "nvmf", "pcmcia", "plymouth", "rngd", "systemd-coredump", "systemd-cryptsetup",
+    "systemd-hostnamed", "systemd-integritysetup", "systemd-pcrphase", "systemd-portabled",
+    "systemd-pstore", "systemd-repart", "systemd-sysext", "systemd-timedated", "systemd-timesyncd",
+    "systemd-veritysetup", "terminfo", "virtfs", "virtiofs", "qemu-net",
 )  # fmt: skip
 OMITTED_LOCALLY = ("systemd-networkd", "network", "net-lib", "livenet", "url-lib", "kernel-network-modules")
-OMITTED_DRIVERS = ("ext4", "xfs", "nfs", "nfsv4", "sunrpc", "drm", "bridge", "raid[0-9]*", "nvdimm", "nvmet", "fuse")
+OMITTED_DRIVERS = (
+    "ext4", "xfs", "nfs", "nfsv4", "sunrpc", "drm", "bridge", "raid[0-9]*", "nvdimm", "nvmet", "fuse",
+)  # fmt: skip
 """The root is a squashfs below an overlay: no other file system, software RAID or graphics leads to it."""
 
 
@@ -30,18 +33,25 @@ def dracut_argv(kernel: str, output: str, modules: Sequence[str]) -> list[str]:
     omitted = OMITTED if "livenet" in modules else (*OMITTED, *OMITTED_LOCALLY)
     argv = ["dracut", "--force", "--quiet", "--no-hostonly", "--no-hostonly-cmdline", "--reproducible"]
     argv += ["--no-early-microcode", "--no-compress", "--nostrip"]
-    argv += ["--add", " ".join(modules), "--omit", " ".join(omitted), "--omit-drivers", " ".join(OMITTED_DRIVERS)]
+    argv += [
+        "--add",
+        " ".join(modules),
+        "--omit",
+        " ".join(omitted),
+        "--omit-drivers",
+        " ".join(OMITTED_DRIVERS),
+    ]
     return [*argv, "--kver", kernel, output]
 
 
 def make_initramfs(
     root: Path, kernel: str, modules: Sequence[str], destination: Path, compressor: Sequence[str], epoch: int
 ) -> frozenset[str]:
-    """Leave the archive, compressed, at `destination`; return the kernel modules in it, as paths below kernel/.
+    """Leave the archive, compressed, at `destination`; return the paths of its kernel modules below kernel/.
 
     The root's own dracut runs, with our modules added to it.
     """
-    shutil.copytree(DRACUT_MODULES, root / "usr/lib/dracut/modules.d", dirs_exist_ok=True)
+    lay_tree(DRACUT_MODULES, root / "usr/lib/dracut/modules.d")
     with tempfile.TemporaryDirectory(prefix="dracut-", dir=destination.parent) as folder:
         out = Path(folder)
         argv = dracut_argv(kernel, "/run/out/initrd", modules)

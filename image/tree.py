@@ -18,10 +18,11 @@ from image.drivers import (
     unpack_drivers,
 )
 from image.initramfs import LOCAL, NETWORK, make_initramfs
-from image.plan import PRODUCT, ImagePlan, Profile
+from image.lorax import has_template_runner, run_with_lorax
+from image.plan import PRODUCT, ImagePlan, Profile, drop_rules, template_variables
 from image.post import run_post_scripts
 from image.programs import compile_python
-from image.trim import apply_trim, prune_empty_directories
+from image.trim import TrimReport, apply_trim, prune_empty_directories
 from nodelib.errors import Code, VirtnodeError
 from nodelib.run import run
 
@@ -155,7 +156,7 @@ def make_tree_stage(plan: ImagePlan, installed: Path, kernel: Path, folder: Path
     renamed = unpack_drivers(root, json.loads((kernel / CARRIED_DRIVERS).read_text()))
     packages = rename_files(packages, renamed)
     drivers = {renamed.get(path, path): group for path, group in drivers.items()}
-    report = apply_trim(plan.rules, root, packages)
+    report = trim_root(plan, root, packages)
     prune_empty_directories(root, packages, report)
     run(["ldconfig", "-r", root])
     recompile_python(root)
@@ -164,8 +165,25 @@ def make_tree_stage(plan: ImagePlan, installed: Path, kernel: Path, folder: Path
     write_package_list(packages, folder)
 
 
+def trim_root(plan: ImagePlan, root: Path, packages: Sequence[Package]) -> TrimReport:
+    """Carry out every trim rule; templates by lorax where it shall assemble and its interpreter is here."""
+    if plan.assembler != "lorax" or not has_template_runner():
+        return apply_trim(plan.rules, root, packages)
+    before = list_files(root)
+    run_with_lorax(plan.config.trim.templates, root, template_variables(plan.config), packages)
+    report = apply_trim(drop_rules(plan.config), root, packages)
+    return dataclasses.replace(report, removed=before - list_files(root))
+
+
+def list_files(root: Path) -> frozenset[str]:
+    """List what is no directory in a tree, as absolute paths inside it."""
+    return frozenset(
+        f"/{path.relative_to(root)}" for path in root.rglob("*") if path.is_symlink() or not path.is_dir()
+    )
+
+
 def rename_files(packages: Sequence[Package], renamed: Mapping[str, str]) -> list[Package]:
-    """Give packages' files the names they have now; a package may list them below a merged directory's link."""
+    """Give packages' files the names they have now; a package may list them below a merged /lib."""
     aliases = {**renamed, **{old.removeprefix("/usr"): new for old, new in renamed.items()}}
     return [
         dataclasses.replace(package, files=tuple(aliases.get(path, path) for path in package.files))

@@ -11,7 +11,7 @@ from image.sums import SUMS_NAME
 
 @pytest.mark.vm
 def test_a_second_build_gives_the_same_bytes(artefacts: Path, tmp_path: Path) -> None:
-    """ISO, PXE set, disk images, manifest and bill of materials are equal to the bit, made with an empty cache."""
+    """ISO, PXE set, disk images and records are equal to the bit, made with an empty cache."""
     cache = tmp_path / "cache"
     packages = Path("apt/archives")
     # The downloaded packages are what "the same packages" means; no finished stage comes along.
