@@ -1,4 +1,4 @@
-"""Generic initramfs archives by dracut: one finds the root on CD, stick or disk, the other by HTTP as well."""
+"""Generic initramfs archives by dracut: one finds the root on CD, stick or disk, one by HTTP as well."""
 
 import re
 import tempfile
