@@ -14,6 +14,7 @@ from image.configure import OVERLAY
 from image.doctor import find_missing
 from image.file_owners import OWNERSHIP_NAME, Ownership, collect_ownership, write_ownership
 from image.lint import check_rootfs, load_allowances, read_families
+from image.lorax import check_lorax
 from image.manifest import MANIFEST_NAME, Identity, collect_manifest, write_manifest
 from image.media import Payload
 from image.media.table import MEDIA_MAKERS
@@ -82,7 +83,8 @@ def build_image(plan: ImagePlan, options: Options, steps: Steps) -> list[Path]:
             make_squashfs(root, rootfs, plan.profile, plan.epoch)
         for medium in plan.media:
             with steps.step(medium):
-                MEDIA_MAKERS[medium](make_payload(plan, kernel, rootfs), workspace, finished)
+                make = MEDIA_MAKERS[plan.assembler][medium]
+                make(make_payload(plan, kernel, root, rootfs), workspace, finished)
         with steps.step("manifest"):
             ownership = describe_root(stages.tree, root, packages, own)
             write_records(plan, finished, root, packages, ownership, kernel)
@@ -100,6 +102,8 @@ def check_rights() -> None:
 
 def check_tools(plan: ImagePlan) -> None:
     """Raise VirtnodeError (unavailable) with every tool that this build needs and the host lacks."""
+    if plan.assembler == "lorax":
+        check_lorax()
     missing = [tool for group in ("any", plan.config.base) for tool in find_missing(group)]
     if missing:
         names = ", ".join(f"{tool.name} (it {tool.purpose})" for tool in missing)
@@ -183,7 +187,7 @@ def overlay_paths() -> list[str]:
     return [f"/{path.relative_to(OVERLAY)}" for path in sorted(OVERLAY.rglob("*")) if path.is_file()]
 
 
-def make_payload(plan: ImagePlan, kernel: KernelStage, rootfs: Path) -> Payload:
+def make_payload(plan: ImagePlan, kernel: KernelStage, root: Path, rootfs: Path) -> Payload:
     """Gather what every medium carries."""
     return Payload(
         name=plan.name,
@@ -193,6 +197,7 @@ def make_payload(plan: ImagePlan, kernel: KernelStage, rootfs: Path) -> Payload:
         initramfs=kernel.initramfs,
         network_initramfs=kernel.network_initramfs,
         rootfs=rootfs,
+        root=root,
         boot=kernel.boot,
         kernel_arguments=plan.config.kernel_arguments,
         menu_timeout=plan.config.boot_timeout,

@@ -1,6 +1,8 @@
 """The one door to lorax: its template runner, and the command lines of its image makers."""
 
 import fnmatch
+import importlib.util
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +11,9 @@ from typing import Any
 from image.bases import Package
 from nodelib.errors import Code, VirtnodeError
 
+SQUASHFS_OPTIONS = ("-b 1M", "-Xbcj x86")
+"""Small rather than quick; lorax splits each at its first space."""
+
 
 @dataclass(frozen=True)
 class LoraxJob:
@@ -16,7 +21,7 @@ class LoraxJob:
 
     filesystem_image: Path
     kickstart: Path
-    """Read for its packages alone, which must name dracut-live; with none given, making an ISO crashes."""
+    """Read for its packages, which must name dracut-live, and its partitions, whose size must not be 0."""
     result_directory: Path
     """Must not exist yet."""
     workspace: Path
@@ -24,6 +29,23 @@ class LoraxJob:
     product: str
     release: str
     kernel_arguments: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ("boot/*",)
+    """What lorax needs in the image, and the node does not need in its root: paths with wildcards."""
+
+
+def check_lorax() -> None:
+    """Raise VirtnodeError (unavailable) unless livemedia-creator is installed."""
+    if shutil.which("livemedia-creator") is None:
+        raise VirtnodeError(
+            Code.UNAVAILABLE,
+            "lorax is not installed: there is no livemedia-creator",
+            "on Fedora, dnf install lorax; Debian has none: leave out --assembler lorax there",
+        )
+
+
+def has_template_runner() -> bool:
+    """Tell whether this Python can run trim templates with lorax's own interpreter."""
+    return importlib.util.find_spec("pylorax") is not None
 
 
 def run_with_lorax(
@@ -49,20 +71,15 @@ def run_with_lorax(
 
 def live_iso_argv(job: LoraxJob, *, iso_name: str, volume_id: str) -> list[str]:
     """Have livemedia-creator make a bootable ISO of a file system image."""
-    return [
-        "livemedia-creator",
-        "--make-iso",
-        "--iso-only",
-        f"--iso-name={iso_name}",
-        f"--volid={volume_id}",
-        "--nomacboot",
-        *_common_arguments(job),
-    ]
+    return [*_make_iso(volume_id), "--iso-only", f"--iso-name={iso_name}", *_common_arguments(job)]
 
 
-def pxe_live_argv(job: LoraxJob) -> list[str]:
-    """Have livemedia-creator make kernel, initramfs and live squashfs for PXE of a file system image."""
-    return ["livemedia-creator", "--make-pxe-live", *_common_arguments(job)]
+def live_files_argv(job: LoraxJob, *, volume_id: str) -> list[str]:
+    """Have livemedia-creator leave what it puts into an ISO beside it: kernel, initramfs and squashfs.
+
+    Its own --make-pxe-live wraps the root in an ext4 image, which takes one more driver and one more mount.
+    """
+    return [*_make_iso(volume_id), *_common_arguments(job)]
 
 
 def customised_iso_argv(
@@ -89,6 +106,10 @@ def customised_iso_argv(
     return ["mkksiso", "--skip-mkefiboot", *changes, *additions, str(source), str(destination)]
 
 
+def _make_iso(volume_id: str) -> list[str]:
+    return ["livemedia-creator", "--make-iso", f"--volid={volume_id}", "--nomacboot"]
+
+
 def _common_arguments(job: LoraxJob) -> list[str]:
     arguments = [
         f"--fs-image={job.filesystem_image}",
@@ -98,6 +119,10 @@ def _common_arguments(job: LoraxJob) -> list[str]:
         f"--logfile={job.workspace / 'livemedia.log'}",
         f"--project={job.product}",
         f"--releasever={job.release}",
+        "--compression=xz",
+        *(f"--compress-arg={word}" for word in SQUASHFS_OPTIONS),
+        # Last, for it takes all words after it.
+        *(f"--compress-arg={word}" for word in ("-wildcards", "-e", *job.left_out)),
     ]
     if job.kernel_arguments:
         arguments.append(f"--extra-boot-args={' '.join(job.kernel_arguments)}")

@@ -17,6 +17,7 @@ from image.boot import boot_artefact
 from image.builder import build_image
 from image.config import parse_size
 from image.doctor import GROUPS, find_missing, packages_of
+from image.media.table import MEDIA_MAKERS
 from image.plan import CHECKOUT, MEDIA, Options, Profile, check_kickstart, make_plan
 from image.progress import Steps, print_lines
 from image.sizes import print_sizes
@@ -133,6 +134,12 @@ def _add_build_options(parser: argparse.ArgumentParser) -> None:
         default="",
         metavar="URL",
         help="where the pxe folder will be served; derived from the boot server by default",
+    )
+    add(
+        "--assembler",
+        choices=list(MEDIA_MAKERS),
+        default="virtnode",
+        help="who makes ISO and PXE folder: we, or lorax where it is installed (default: virtnode)",
     )
     add(
         "--cache",
@@ -315,6 +322,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         sources=Sources(mirror=arguments.mirror, cache=arguments.cache),
         size_budget=arguments.size_budget,
         pxe_url=arguments.pxe_url,
+        assembler=arguments.assembler,
     )
 
 

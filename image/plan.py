@@ -68,6 +68,8 @@ class ImagePlan:
     rules: tuple[Rule, ...]
     size_budget: int | None
     pxe_url: str
+    assembler: str = "virtnode"
+    """Who makes the media, and runs the trim templates: we, or lorax."""
 
     @property
     def base(self) -> Base:
@@ -104,6 +106,7 @@ class ImagePlan:
             "drivers": [{"group": group.name, "modules": list(group.patterns)} for group in self.drivers],
             "trim": [f"-{rule}" if rule.tolerant else str(rule) for rule in self.rules],
             "pxe_url": self.pxe_url,
+            "assembler": self.assembler,
         }
 
 
@@ -128,6 +131,7 @@ def make_plan(kickstart: Path, options: Options) -> ImagePlan:
         rules=load_rules(config),
         size_budget=config.size_budget if options.size_budget is None else options.size_budget,
         pxe_url=options.pxe_url.rstrip("/"),
+        assembler=options.assembler,
     )
 
 
@@ -150,20 +154,28 @@ def check_kickstart(kickstart: Path) -> ImageConfig:
 
 def load_rules(config: ImageConfig) -> tuple[Rule, ...]:
     """Read every trim template that the kickstart names; all their problems are reported at once."""
-    variables = {"basearch": "x86_64", "libdir": "lib64", "product": PRODUCT, "version": config.suite}
     rules: list[Rule] = []
     problems: list[str] = []
     for template in config.trim.templates:
         try:
-            rules += load_template(template, variables)
+            rules += load_template(template, template_variables(config))
         except InvalidInput as error:
             problems += error.problems
     if problems:
         raise InvalidInput(problems)
+    return (*rules, *drop_rules(config))
+
+
+def template_variables(config: ImageConfig) -> dict[str, str]:
+    """Name what a trim template may ask for."""
+    return {"basearch": "x86_64", "libdir": "lib64", "product": PRODUCT, "version": config.suite}
+
+
+def drop_rules(config: ImageConfig) -> tuple[Rule, ...]:
+    """Make rules of what the kickstart itself says to drop."""
     origin = Origin(config.source, 0)
-    for command, arguments in (("removepkg", config.trim.drop_packages), ("remove", config.trim.drop_paths)):
-        rules += [Rule(origin, command, (argument,)) for argument in arguments]
-    return tuple(rules)
+    drops = (("removepkg", config.trim.drop_packages), ("remove", config.trim.drop_paths))
+    return tuple(Rule(origin, command, (argument,)) for command, arguments in drops for argument in arguments)
 
 
 def find_epoch(kickstart: Path, environment: Mapping[str, str] = os.environ) -> int:

@@ -23,6 +23,8 @@ class Payload:
     network_initramfs: Path
     """The same, able to fetch its root by HTTP."""
     rootfs: Path
+    root: Path
+    """The tree that `rootfs` was made from; a maker leaves it as it is."""
     boot: BootFiles
     kernel_arguments: Sequence[str]
     menu_timeout: int

@@ -1,4 +1,4 @@
-"""The media by name: to add one, write its maker and name it here."""
+"""The media by assembler and name: to add one, write its maker and name it here."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,9 +6,15 @@ from pathlib import Path
 from image.media import Payload
 from image.media.disk import make_disk
 from image.media.iso import make_iso
+from image.media.lorax import make_iso_with_lorax, make_pxe_with_lorax
 from image.media.pxe import make_pxe
 
 Maker = Callable[[Payload, Path, Path], list[Path]]
 """Takes the payload, a workspace and the folder to write into; returns the artefacts."""
 
-MEDIA_MAKERS: dict[str, Maker] = {"iso": make_iso, "pxe": make_pxe, "disk": make_disk}
+MEDIA_MAKERS: dict[str, dict[str, Maker]] = {
+    "virtnode": {"iso": make_iso, "pxe": make_pxe, "disk": make_disk},
+    # lorax makes disk images by installing into them, which is not what a finished root needs.
+    "lorax": {"iso": make_iso_with_lorax, "pxe": make_pxe_with_lorax, "disk": make_disk},
+}
+"""By assembler, then by medium."""

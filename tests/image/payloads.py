@@ -46,6 +46,7 @@ def make_payload(
         initramfs=folder / "initramfs",
         network_initramfs=folder / "network",
         rootfs=folder / "rootfs",
+        root=folder / "root",
         boot=boot,
         kernel_arguments=arguments,
         menu_timeout=5,

@@ -19,7 +19,8 @@ from image.builder import (
 )
 from image.config import ImageConfig, Packages, Repository, Selinux
 from image.drivers import DriverGroup
-from image.plan import CODE, ImagePlan, Profile
+from image.media.table import MEDIA_MAKERS
+from image.plan import CODE, MEDIA, ImagePlan, Profile
 from nodelib.errors import Code, VirtnodeError
 
 PLAN = ImagePlan(
@@ -70,6 +71,7 @@ LATER: dict[str, Change] = {
     "SELinux": of_config(selinux=Selinux.DISABLED),
     "the time of all files": of_plan(epoch=2),
     "drivers": of_plan(drivers=()),
+    "the assembler": of_plan(assembler="lorax"),
     "the profile": of_plan(profile=Profile.RELEASE),
     "the version": of_plan(version="0.2.0"),
 }
@@ -162,6 +164,19 @@ def test_missing_tools_are_told_before_any_work(tmp_path: Path, monkeypatch: pyt
     assert caught.value.code is Code.UNAVAILABLE
     assert "mmdebstrap" in caught.value.message
     assert "doctor" in caught.value.hint
+
+
+def test_lorax_is_looked_for_where_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host without it is told so before anything is installed."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(VirtnodeError, match="lorax is not installed"):
+        check_tools(dataclasses.replace(PLAN, assembler="lorax"))
+
+
+def test_every_assembler_makes_every_medium() -> None:
+    """Whoever is chosen, the same media can be asked for."""
+    for makers in MEDIA_MAKERS.values():
+        assert tuple(makers) == MEDIA
 
 
 def test_an_iso_over_its_budget_is_refused(tmp_path: Path) -> None:

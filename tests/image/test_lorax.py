@@ -1,13 +1,26 @@
 """The door to lorax: what it is called with, and what happens where it is not installed."""
 
+import dataclasses
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from image.lorax import LoraxJob, customised_iso_argv, live_iso_argv, pxe_live_argv, run_with_lorax
+from image.config import ImageConfig, Trim
+from image.lorax import (
+    LoraxJob,
+    check_lorax,
+    customised_iso_argv,
+    has_template_runner,
+    live_files_argv,
+    live_iso_argv,
+    run_with_lorax,
+)
+from image.plan import load_rules
+from image.tree import trim_root
 from nodelib.errors import Code, VirtnodeError
+from tests.image.test_builder import PLAN
 from tests.image.trees import make_tree, package
 
 RUNNER = '''
@@ -43,6 +56,12 @@ COMMON = [
     "--logfile=/w/tmp/livemedia.log",
     "--project=virtnode",
     "--releasever=13",
+    "--compression=xz",
+    "--compress-arg=-b 1M",
+    "--compress-arg=-Xbcj x86",
+    "--compress-arg=-wildcards",
+    "--compress-arg=-e",
+    "--compress-arg=boot/*",
     "--extra-boot-args=quiet a=b",
 ]
 
@@ -62,11 +81,26 @@ def fake_lorax(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 @pytest.mark.usefixtures("fake_lorax")
 def test_templates_run_over_the_tree_with_our_package_lists(tmp_path: Path) -> None:
     """Lorax gets root, variables and the files (never directories) of the packages that match."""
+    assert has_template_runner()
     root = make_tree(tmp_path / "root", {"/usr/bin/bash": "x"})
     template = tmp_path / "node.tmpl"
     run_with_lorax([template], root, {"basearch": "x86_64"}, [package("bash", "/usr/bin", "/usr/bin/bash")])
     expected = f"{template} {tmp_path} [('basearch', 'x86_64')] ['/usr/bin/bash']"
     assert (root / "calls").read_text() == expected
+
+
+@pytest.mark.parametrize(("assembler", "by_lorax"), [("virtnode", False), ("lorax", True)])
+@pytest.mark.usefixtures("fake_lorax")
+def test_the_assembler_runs_the_templates(tmp_path: Path, assembler: str, by_lorax: bool) -> None:
+    """Lorax gets the templates where it shall assemble; what the kickstart itself drops goes either way."""
+    root = make_tree(tmp_path / "root", {"/usr/bin/bash": "x", "/usr/share/big": "x", "/etc/mine": "x"})
+    make_tree(tmp_path, {"node.tmpl": "remove /usr/share/big\n"})
+    trim = Trim(templates=(tmp_path / "node.tmpl",), drop_paths=("/etc/mine",))
+    config = ImageConfig(source=Path("node.ks"), base="fedora", suite="43", trim=trim)
+    plan = dataclasses.replace(PLAN, config=config, rules=load_rules(config), assembler=assembler)
+    report = trim_root(plan, root, [])
+    assert (root / "calls").exists() == by_lorax
+    assert report.removed == ({"/etc/mine"} if by_lorax else {"/etc/mine", "/usr/share/big"})
 
 
 @pytest.mark.usefixtures("fake_lorax")
@@ -90,17 +124,30 @@ def test_live_iso_command() -> None:
     assert live_iso_argv(JOB, iso_name="node.iso", volume_id="VIRTNODE") == [
         "livemedia-creator",
         "--make-iso",
-        "--iso-only",
-        "--iso-name=node.iso",
         "--volid=VIRTNODE",
         "--nomacboot",
+        "--iso-only",
+        "--iso-name=node.iso",
         *COMMON,
     ]
 
 
-def test_pxe_live_command() -> None:
-    """The PXE set is made from the same image."""
-    assert pxe_live_argv(JOB) == ["livemedia-creator", "--make-pxe-live", *COMMON]
+def test_live_files_command() -> None:
+    """The PXE set is what would be in the ISO, made from the same image."""
+    expected = ["livemedia-creator", "--make-iso", "--volid=VIRTNODE", "--nomacboot", *COMMON]
+    assert live_files_argv(JOB, volume_id="VIRTNODE") == expected
+
+
+def test_a_host_without_lorax_is_told_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line, and a hint for either family of hosts."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(VirtnodeError, match="lorax is not installed") as caught:
+        check_lorax()
+    assert caught.value.code is Code.UNAVAILABLE
+    assert "dnf install lorax" in caught.value.hint
+    assert "Debian has none" in caught.value.hint
+    make_tree(tmp_path, {"livemedia-creator": "#!/bin/true\n"})
+    check_lorax()
 
 
 def test_customised_iso_command() -> None:

@@ -158,6 +158,7 @@ def test_every_field_of_a_plan_is_in_its_json(plan: Plan) -> None:
         "rules": (),
         "size_budget": 7,
         "pxe_url": "http://other.invalid",
+        "assembler": "lorax",
     }
     for field in dataclasses.fields(ImagePlan):
         changed = dataclasses.replace(made, **{field.name: other[field.name]})  # type: ignore[arg-type]
