@@ -14,6 +14,7 @@ from pathlib import Path
 from image.bases import BootFiles, Package, Report, RepositoryState, Sources
 from image.bases.apt import MIRROR_HINT, Archive, find_archives
 from image.bases.licences import licence_of_copyright
+from image.bases.unsynced import unsynced_argv
 from image.config import ImageConfig, Packages
 from nodelib.errors import Code, VirtnodeError
 from nodelib.run import Result, disk_full_error, run
@@ -56,10 +57,12 @@ class Debian:
         (archives / "partial").mkdir(parents=True, exist_ok=True)
         argv = mmdebstrap_argv(config, self._source_lines(config, sources), root, archives)
         with _alone(sources.cache / "apt", report):
-            result = run(argv, env={"INITRD": "No"}, check=False, on_line=report)
+            result = run(unsynced_argv(argv), env={"INITRD": "No"}, check=False, on_line=report)
         if result.status != 0:
             logger.debug("%s", result.stderr)
             raise _translate_failure(result)
+        # The stage may outlive a power failure that comes right after it.
+        run(["sync", "--file-system", root])
 
     def list_packages(self, root: Path) -> list[Package]:
         """Read dpkg's database; licences come from each package's copyright file."""
