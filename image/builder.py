@@ -1,7 +1,6 @@
 """Build an image: the story from a kickstart's plan to artefacts in a folder."""
 
 import contextlib
-import json
 import logging
 import os
 from collections.abc import Sequence
@@ -31,6 +30,7 @@ from image.tree import (
     make_kernel_stage,
     make_tree_stage,
     read_boot_files,
+    read_notes,
     read_package_list,
     write_boot_files,
     write_build_id,
@@ -74,7 +74,10 @@ def build_image(plan: ImagePlan, options: Options, steps: Steps) -> list[Path]:
             label_root(root)
         packages = read_package_list(stages.tree)
         with steps.step("lint"):
-            lint_root(plan, root, packages, own)
+            notes = read_notes(stages.tree)
+            for warning in notes.warnings:
+                steps.say(f"warning: {warning}")
+            lint_root(root, packages, [*own, *notes.made])
         finished = workspace / "finished"
         finished.mkdir()
         kernel = read_kernel_stage(stages)
@@ -86,7 +89,8 @@ def build_image(plan: ImagePlan, options: Options, steps: Steps) -> list[Path]:
                 make = MEDIA_MAKERS[plan.assembler][medium]
                 make(make_payload(plan, kernel, root, rootfs), workspace, finished)
         with steps.step("manifest"):
-            ownership = describe_root(stages.tree, root, packages, own)
+            own_paths = [*own, *overlay_paths()]
+            ownership = collect_ownership(root, packages, own_paths=own_paths, drivers=notes.drivers)
             write_records(plan, finished, root, packages, ownership, kernel)
         check_budget(plan, finished)
         return publish(finished, options.out)
@@ -170,7 +174,7 @@ def read_kernel_stage(stages: Stages) -> KernelStage:
     return KernelStage(folder / "vmlinuz", folder / "initrd.img", folder / "initrd-network.img", boot)
 
 
-def lint_root(plan: ImagePlan, root: Path, packages: Sequence[Package], own: Sequence[str]) -> None:
+def lint_root(root: Path, packages: Sequence[Package], own: Sequence[str]) -> None:
     """Refuse a root that is broken or holds a file nobody accounts for."""
     ours = [*own, *(f"{path}/*" for path in own), *overlay_paths()]
     problems = check_rootfs(root, packages, load_allowances(read_families(root)), ours=ours)
@@ -205,12 +209,6 @@ def make_payload(plan: ImagePlan, kernel: KernelStage, root: Path, rootfs: Path)
         pxe_url=plan.pxe_url,
         epoch=plan.epoch,
     )
-
-
-def describe_root(tree: Path, root: Path, packages: Sequence[Package], own: Sequence[str]) -> Ownership:
-    """Name an owner for every file of the finished root."""
-    drivers = json.loads((tree / "trim.json").read_text())["drivers"]
-    return collect_ownership(root, packages, own_paths=[*own, *overlay_paths()], drivers=drivers)
 
 
 def write_records(

@@ -141,8 +141,6 @@ class Partition:
     mountpoint: str
     size: int
     filesystem: str = ""
-    grow: bool = False
-    max_size: int | None = None
 
 
 @dataclass(frozen=True)

@@ -19,14 +19,8 @@ REPOSITORY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]*")
 UNIT_NAME = re.compile(r"[A-Za-z0-9:_.@\\-]+")
 KERNEL_ARGUMENT = re.compile(r'(?:"[^"]*"|[^\s"])+')
 URL_SCHEMES = ("http", "https", "ftp", "file")
-FILE_SYSTEMS = {
-    "/": ("ext4", "xfs"),
-    "/boot/efi": ("efi", "vfat"),
-    "/var/lib/virtnode": ("ext4", "xfs"),
-    "/var/lib/libvirt": ("ext4", "xfs"),
-    "biosboot": ("biosboot",),
-}
-"""Each mount point the disk layout knows, and the file systems it can have."""
+FILE_SYSTEMS = {"/": "squashfs", "/boot/efi": "efi", "/var/lib/virtnode": "ext4"}
+"""Each mount point the disk layout knows, and the file system it has there."""
 
 
 @dataclass(frozen=True)
@@ -145,12 +139,11 @@ def read_repo(draft: Draft, origin: Origin, arguments: Arguments) -> None:
 def read_part(draft: Draft, origin: Origin, arguments: Arguments) -> None:
     """Add a partition of the disk layout."""
     mountpoint, size = arguments.text("mountpoint"), arguments.number("size") or 0
-    largest = arguments.number("maxSizeMB") if "--maxsize" in arguments.options else None
     if mountpoint not in FILE_SYSTEMS:
         draft.problems.add_unknown(origin, "part", mountpoint, FILE_SYSTEMS)
         return
     draft.add_name(origin, "part", mountpoint)
-    partition = Partition(mountpoint, size, arguments.text("fstype"), arguments.is_set("grow"), largest)
+    partition = Partition(mountpoint, size, arguments.text("fstype"))
     _check_partition(draft.problems, origin, partition)
     draft.partitions.append(partition)
 
@@ -191,10 +184,8 @@ def _check_partition(problems: Problems, origin: Origin, partition: Partition) -
     if partition.size < 1:
         problems.add(origin, f"{where} has no size", "--size=MEBIBYTES, 1 or more")
     allowed = FILE_SYSTEMS[partition.mountpoint]
-    if partition.filesystem and partition.filesystem not in allowed:
-        problems.add(origin, f"{where} cannot be {partition.filesystem}", f"--fstype={' or '.join(allowed)}")
-    if partition.max_size is not None and (not partition.grow or partition.max_size < partition.size):
-        problems.add(origin, f"{where} --maxsize does not fit", "--grow, and no less than --size")
+    if partition.filesystem not in ("", allowed):
+        problems.add(origin, f"{where} cannot be {partition.filesystem}", f"--fstype={allowed}")
 
 
 REPOSITORY_WORDS = ("--mirrorlist=URL", "--metalink=URL", "--proxy=URL", "--noverifyssl")
@@ -242,9 +233,7 @@ HONOURED: dict[str, Honoured] = {
     "keyboard": Honoured(("KEYMAP", "--vckeymap=KEYMAP"), read_keyboard),
     "lang": Honoured(("LOCALE",), read_lang),
     "network": Honoured(NETWORK_WORDS, read_network),
-    "part": Honoured(
-        ("MOUNTPOINT", "--size=MEBIBYTES", "--grow", "--maxsize=MEBIBYTES", "--fstype=TYPE"), read_part
-    ),
+    "part": Honoured(("MOUNTPOINT", "--size=MEBIBYTES", "--fstype=TYPE"), read_part),
     "repo": Honoured(("--name=NAME", "--baseurl=URL", *REPO_WORDS), read_repo, fedora_words=REPO_WORDS),
     "rootpw": Honoured(("--iscrypted", "HASH", "--lock"), read_rootpw, keeps_secret=True),
     "selinux": Honoured(("--enforcing", "--permissive", "--disabled"), read_selinux),

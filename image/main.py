@@ -319,7 +319,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         out=arguments.out,
         profile=arguments.profile,
         media=arguments.media,
-        sources=Sources(mirror=arguments.mirror, cache=arguments.cache),
+        sources=Sources(mirror=arguments.mirror, cache=arguments.cache.absolute()),
         size_budget=arguments.size_budget,
         pxe_url=arguments.pxe_url,
         assembler=arguments.assembler,

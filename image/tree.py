@@ -28,6 +28,7 @@ from nodelib.run import run
 
 PACKAGE_LIST = "packages.json"
 BOOT_FILES = "boot.json"
+NOTES = "notes.json"
 CARRIED_DRIVERS = "drivers.json"
 """The kernel modules that both initramfs archives carry, and hand to the node when it starts."""
 KERNEL_PLACES = ("boot/vmlinuz-{version}", "usr/lib/modules/{version}/vmlinuz")
@@ -45,6 +46,24 @@ class KernelStage:
     initramfs: Path
     network_initramfs: Path
     boot: BootFiles
+
+
+@dataclass(frozen=True)
+class TreeNotes:
+    """What is worth knowing of how a tree was made."""
+
+    warnings: tuple[str, ...]
+    """Of trim rules that matched nothing."""
+    drivers: Mapping[str, str]
+    """Paths of kernel modules and the group that keeps each."""
+    made: tuple[str, ...]
+    """Files that the kickstart's own scripts added."""
+
+
+def read_notes(folder: Path) -> TreeNotes:
+    """Read the notes of a tree stage."""
+    notes = json.loads((folder / NOTES).read_text())
+    return TreeNotes(tuple(notes["warnings"]), notes["drivers"], tuple(notes["made"]))
 
 
 def copy_tree(source: Path, target: Path) -> None:
@@ -149,7 +168,9 @@ def make_tree_stage(plan: ImagePlan, installed: Path, kernel: Path, folder: Path
     packages = read_package_list(installed)
     write_identity(plan, root)
     configure_root(plan.config, root)
+    before = list_files(root)
     run_post_scripts(plan.config.post_scripts, root)
+    made = sorted(list_files(root) - before)
     drivers = driver_groups_of(plan, root)
     keep_drivers(root, plan.drivers)
     keep_firmware(root)
@@ -161,7 +182,8 @@ def make_tree_stage(plan: ImagePlan, installed: Path, kernel: Path, folder: Path
     run(["ldconfig", "-r", root])
     recompile_python(root)
     clean_root(root)
-    (folder / "trim.json").write_text(json.dumps({"warnings": report.warnings, "drivers": drivers}))
+    notes = TreeNotes(tuple(report.warnings), drivers, tuple(made))
+    (folder / NOTES).write_text(json.dumps(dataclasses.asdict(notes)))
     write_package_list(packages, folder)
 
 

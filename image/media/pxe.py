@@ -81,7 +81,7 @@ def ipxe_script(payload: Payload) -> str:
         base=payload.pxe_url or "http://${next-server}",
         title=payload.title,
         items="\n".join(f"item {entry.name} {entry.title}" for entry in entries),
-        milliseconds=payload.menu_timeout * 1000,
+        milliseconds=max(payload.menu_timeout * 1000, 1),
         default=entries[0].name,
         targets="".join(
             IPXE_TARGET.format(name=entry.name, arguments=" ".join(entry.arguments)) for entry in entries
@@ -103,4 +103,6 @@ def pxelinux_config(payload: Payload) -> str:
         PXELINUX_LABEL.format(name=entry.name, title=entry.title, arguments=" ".join(entry.arguments))
         for entry in entries
     )
-    return PXELINUX.format(default=entries[0].name, tenths=payload.menu_timeout * 10, labels="".join(labels))
+    return PXELINUX.format(
+        default=entries[0].name, tenths=max(payload.menu_timeout * 10, 1), labels="".join(labels)
+    )

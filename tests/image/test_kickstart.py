@@ -61,7 +61,7 @@ url --url=https://example.invalid/fedora/$releasever/
 repo --name=extra --metalink=https://example.invalid/link --cost=50 --excludepkgs=a*,b --noverifyssl
 part /boot/efi --fstype=efi --size=200
 part / --size=1000
-part /var/lib/libvirt --size=4000 --grow --maxsize=8000
+part /var/lib/virtnode --size=4000 --fstype=ext4
 
 %packages --excludedocs --inst-langs=en:cs
 @^server
@@ -222,7 +222,7 @@ def test_services_boot_and_disk(complete: ImageConfig) -> None:
     assert complete.partitions == (
         Partition("/boot/efi", 200, "efi"),
         Partition("/", 1000),
-        Partition("/var/lib/libvirt", 4000, "", True, 8000),
+        Partition("/var/lib/virtnode", 4000, "ext4"),
     )
 
 
