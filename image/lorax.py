@@ -34,11 +34,12 @@ class LoraxJob:
 
 
 def check_lorax() -> None:
-    """Raise VirtnodeError (unavailable) unless livemedia-creator is installed."""
-    if shutil.which("livemedia-creator") is None:
+    """Raise VirtnodeError (unavailable) unless lorax's programs are installed."""
+    absent = [name for name in ("livemedia-creator", "mkksiso") if shutil.which(name) is None]
+    if absent:
         raise VirtnodeError(
             Code.UNAVAILABLE,
-            "lorax is not installed: there is no livemedia-creator",
+            f"lorax is not installed: there is no {' and no '.join(absent)}",
             "on Fedora, dnf install lorax; Debian has none: leave out --assembler lorax there",
         )
 
@@ -90,8 +91,12 @@ def customised_iso_argv(
     remove_arguments: Sequence[str] = (),
     added: Sequence[Path] = (),
     volume_id: str = "",
+    rebuild_efi: bool = False,
 ) -> list[str]:
-    """Have mkksiso copy an ISO with other kernel arguments and added files, mounting nothing."""
+    """Have mkksiso copy an ISO with other kernel arguments and added files.
+
+    The menu inside the image that UEFI machines start from changes with `rebuild_efi` alone: it mounts vfat.
+    """
     changes = []
     if kernel_arguments:
         changes.append(f"--cmdline={' '.join(kernel_arguments)}")
@@ -101,9 +106,9 @@ def customised_iso_argv(
         changes.append(f"--volid={volume_id}")
     if not (changes or added):
         raise VirtnodeError(Code.INVALID, "mkksiso needs something to change", "give arguments or files")
-    # The signed EFI image is left alone: rebuilding it would mount vfat.
     additions = [f"--add={path}" for path in added]
-    return ["mkksiso", "--skip-mkefiboot", *changes, *additions, str(source), str(destination)]
+    untouched = [] if rebuild_efi else ["--skip-mkefiboot"]
+    return ["mkksiso", *untouched, *changes, *additions, str(source), str(destination)]
 
 
 def _make_iso(volume_id: str) -> list[str]:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from image.lorax import LoraxJob, live_files_argv, live_iso_argv
+from image.lorax import LoraxJob, customised_iso_argv, live_files_argv, live_iso_argv
 from image.media import Payload
 from image.media.grub import LIVE, SCREEN
 from image.media.pxe import make_pxe
@@ -32,6 +32,8 @@ FONT = Path("usr/share/grub/unicode.pf2")
 GRUB = "usr/lib/grub/i386-pc"
 LEFT_OUT = ("boot/*", DRACUT, "usr/lib/grub", "usr/share/grub")
 """What the image has for lorax alone."""
+UNWANTED = ("rd.live.check", "quiet", "rhgb")
+"""Kernel arguments of lorax's menu: its first choice checks the medium, and halts where no program can."""
 EXT4_SLACK = 1.2
 """What ext4 itself takes, as a factor on the content."""
 FILE_OVERHEAD = 4096
@@ -43,7 +45,8 @@ def make_iso_with_lorax(payload: Payload, workspace: Path, output: Path) -> list
     iso = f"{payload.name}.iso"
     with _prepare_job(payload, payload.initramfs, workspace) as job:
         run(live_iso_argv(job, iso_name=iso, volume_id=payload.label))
-        shutil.move(job.result_directory / iso, output / iso)
+        made = job.result_directory / iso
+        run(customised_iso_argv(made, output / iso, remove_arguments=UNWANTED, rebuild_efi=True))
     return [output / iso]
 
 

@@ -146,7 +146,7 @@ def test_a_host_without_lorax_is_told_what_to_do(tmp_path: Path, monkeypatch: py
     assert caught.value.code is Code.UNAVAILABLE
     assert "dnf install lorax" in caught.value.hint
     assert "Debian has none" in caught.value.hint
-    make_tree(tmp_path, {"livemedia-creator": "#!/bin/true\n"})
+    make_tree(tmp_path, {"livemedia-creator": "#!/bin/true\n", "mkksiso": "#!/bin/true\n"})
     check_lorax()
 
 
@@ -156,6 +156,12 @@ def test_customised_iso_command() -> None:
         Path("a.iso"), Path("b.iso"), kernel_arguments=["x=1", "y"], added=[Path("node.toml")]
     )
     assert argv == ["mkksiso", "--skip-mkefiboot", "--cmdline=x=1 y", "--add=node.toml", "a.iso", "b.iso"]
+
+
+def test_the_efi_image_follows_when_it_shall() -> None:
+    """Its own menu gets the same arguments."""
+    argv = customised_iso_argv(Path("a.iso"), Path("b.iso"), remove_arguments=["x", "y"], rebuild_efi=True)
+    assert argv == ["mkksiso", "--rm-args=x y", "a.iso", "b.iso"]
 
 
 def test_a_customised_iso_must_differ() -> None:

@@ -38,6 +38,11 @@ debugfs -R "dump boot/vmlinuz-virtnode.x86_64 $result/images/pxeboot/vmlinuz" "$
 debugfs -R "dump boot/initrd-virtnode.x86_64.img $result/images/pxeboot/initrd.img" "$image"
 echo a root > "$result/LiveOS/squashfs.img"
 """
+MKKSISO = """\
+#!/bin/sh
+# Stands in for mkksiso: the copy says what was to be taken out.
+{ cat "$2"; echo "$1"; } > "$3"
+"""
 
 
 @pytest.fixture
@@ -60,7 +65,7 @@ def out(tmp_path: Path) -> Path:
 @pytest.fixture
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Put the stand-in before everything on PATH, and say where it writes its arguments."""
-    make_tree(tmp_path / "bin", {"livemedia-creator": CREATOR})
+    make_tree(tmp_path / "bin", {"livemedia-creator": CREATOR, "mkksiso": MKKSISO})
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
     monkeypatch.setenv("LORAX_LOG", str(tmp_path / "log"))
     return tmp_path / "log"
@@ -72,9 +77,9 @@ def read_from_image(image: Path, path: str) -> str:
 
 
 def test_the_iso_is_loraxs(payload: Payload, out: Path, log: Path) -> None:
-    """It gets our label, name and kernel arguments; nothing is left beside the ISO."""
+    """It gets our label, name and kernel arguments, and no check of the medium; nothing is left beside it."""
     assert make_iso_with_lorax(payload, out, out) == [out / f"{payload.name}.iso"]
-    assert (out / f"{payload.name}.iso").read_text() == "an ISO\n"
+    assert (out / f"{payload.name}.iso").read_text() == "an ISO\n--rm-args=rd.live.check quiet rhgb\n"
     assert [path.name for path in out.iterdir()] == [f"{payload.name}.iso"]
     words = log.read_text().splitlines()
     assert {"--make-iso", "--iso-only", f"--volid={payload.label}", "--project=virtnode"} <= set(words)
