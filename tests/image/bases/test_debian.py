@@ -174,8 +174,6 @@ def test_a_missing_keyring_is_told(tmp_path: Path) -> None:
 @pytest.mark.integration
 def test_the_package_database_is_read(node_tree: Path) -> None:
     """Every package of a real root has a version, a source and files, and most a licence."""
-    if not (node_tree / "var/lib/dpkg/status").exists():
-        pytest.skip("the last build was not Debian's")
     packages = Debian().list_packages(node_tree)
     names = {package.name for package in packages}
     assert {"systemd", "libc6", "qemu-system-x86"} <= names
