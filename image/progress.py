@@ -62,7 +62,7 @@ class Steps:
 
     def say(self, line: str) -> None:
         """Print a line that stays."""
-        self._console.print(line, markup=False)
+        self._console.print(line, markup=False, soft_wrap=True)
 
 
 def print_lines(lines: Iterable[str]) -> None:
