@@ -157,6 +157,9 @@ def choose_services(config: ImageConfig, root: Path) -> None:
     for links in (root / "etc/systemd/system").glob("*.wants"):
         shutil.rmtree(links)
     run_in_root(root, ["systemctl", "preset-all", "--preset-mode=full"])
+    # A unit may enable others along with itself (Also=), whatever their own preset says.
+    for name in config.services_disabled:
+        run_in_root(root, ["systemctl", "disable", _unit(name)], check=False)
     target = root / "etc/systemd/system/default.target"
     target.unlink(missing_ok=True)
     target.symlink_to("/usr/lib/systemd/system/multi-user.target")

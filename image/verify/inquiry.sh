@@ -5,6 +5,8 @@
 port=$1 patience=$2 guest=$3
 images=/var/lib/libvirt/images
 payload=/run/virtnode-verify
+# udev may still be at work; the verifier has a deadline of its own.
+until [ -e "$port" ]; do sleep 1; done
 exec 3>"$port"
 
 tell() { printf '%s=%s\n' "$1" "$2" >&3; }
