@@ -57,7 +57,6 @@ TEST_TOOLS = (
     Tool("busybox", "is the guest inside the node", "busybox-static", "busybox"),
     Tool("setfiles", "labels a root as SELinux wants it", "policycoreutils", "policycoreutils"),
     Tool("/usr/share/OVMF", "is the firmware of UEFI machines", "ovmf", "edk2-ovmf"),
-    Tool("/usr/share/qemu/efi-virtio.rom", "boots over the network", "ipxe-qemu", "ipxe-roms-qemu"),
     Tool("setpriv", "runs commands without root", "util-linux", "util-linux"),
     Tool("createrepo_c", "makes repositories to test dnf with", "createrepo-c", "createrepo_c"),
     Tool("rpmbuild", "makes packages to test dnf with", "rpm", "rpm-build"),
