@@ -12,6 +12,7 @@ from image.config import Partition
 from image.media import Payload
 from image.media.fat import CLUSTER_SLACK, make_fat
 from image.media.grub import LIVE, RESCUE, SCREEN, SERIAL, Entry, make_core_image, menu_text
+from image.media.sparse import compress_sparse
 from nodelib.errors import Code, VirtnodeError
 from nodelib.run import run
 
@@ -78,8 +79,7 @@ def make_disk(payload: Payload, workspace: Path, output: Path) -> list[Path]:
     make_state(state, by_name["virtnode-state"].size * MEBIBYTE, payload)
     copy_into(raw, state, by_name["virtnode-state"])
     compressed = output / f"{payload.name}.raw.zst"
-    # A fixed number of threads, which zstd's output depends on; level 1, for only zeros are compressible.
-    run(["zstd", "--quiet", "--force", "-1", "--threads=2", raw, "-o", compressed])
+    compress_sparse(raw, compressed)
     qcow2 = output / f"{payload.name}.qcow2"
     run(["qemu-img", "convert", "-m", "1", "-f", "raw", "-O", "qcow2", raw, qcow2])
     for path in (raw, esp, state):
