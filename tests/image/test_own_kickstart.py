@@ -26,6 +26,7 @@ echo ours > /etc/site.conf
 
 
 @pytest.mark.integration
+@pytest.mark.timeout(3600)
 def test_a_script_may_add_files_and_a_rule_without_effect_is_told(node_cache: Path, tmp_path: Path) -> None:
     """A file of %post and a key are in the root; a path that is not there is named with its place."""
     kickstart = tmp_path / "own.ks"
