@@ -101,10 +101,10 @@ def choose_cases(found: Mapping[Kind, Path], media: Sequence[str] = ()) -> tuple
 
 
 def verify_case(case: Case, artefact: Path, setup: Setup) -> Verdict:
-    """Boot a medium and judge it; only a machine that a guest took along is tried again, and that is told."""
+    """Boot a medium and judge it; only a machine lost to emulated KVM is tried again, and that is told."""
     start = time.monotonic()
     for attempt in range(1, case.attempts + 1):
-        suffix = f"-attempt-{attempt}" if case.attempts > 1 else ""
+        suffix = f"-attempt-{attempt}" if attempt > 1 else ""
         folder = setup.evidence / f"{case.name}{suffix}"
         verdict = _try_case(case, artefact, setup, folder)
         verdict = dataclasses.replace(verdict, attempts=attempt, seconds=time.monotonic() - start)

@@ -60,7 +60,13 @@ def judge(
 
 
 def lost_machine(case: Case, verdict: Verdict) -> bool:
-    """Tell whether a guest took the emulated node along, or never spoke: what may be tried again."""
+    """Tell whether using KVM took the emulated node along, or a guest never spoke: what may be tried again.
+
+    A node says how much memory it has just before libvirt is asked, which looks at KVM: a panic from then on,
+    in a node that had come up, is of the emulated virtualisation. Any earlier one is the node's own.
+    """
+    if verdict.ending is Ending.PANIC and verdict.report.memory_mib is not None:
+        return True
     guest = verdict.report.guest
     if not case.guest or guest is None:
         return False

@@ -126,6 +126,6 @@ def test_unknown_and_impossible_names_are_told_together() -> None:
     assert "iso-cd-bios" in caught.value.hint
 
 
-def test_only_the_guest_may_be_tried_again() -> None:
-    """Every other row has one attempt."""
-    assert {case.name for case in CASES if case.attempts > 1} == {"guest"}
+def test_attempts_are_few() -> None:
+    """Emulated virtualisation may fail now and then, and never three times in a row."""
+    assert {case.attempts for case in CASES} == {3}

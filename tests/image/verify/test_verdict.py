@@ -13,7 +13,8 @@ from image.verify.verdict import Ending, Verdict, judge, lost_machine
 from tests.image.verify.fake_qemu import error_line, make_report
 
 CASE = Case("iso-cd-bios", Kind.ISO)
-GUEST_CASE = Case("guest", Kind.ISO, guest=True, attempts=3)
+GUEST_CASE = Case("guest", Kind.ISO, guest=True)
+MEMORY = "protocol=1\nmemory-total-kib=2000000\nmemory-available-kib=1700000\n"
 GUEST_RUN = "guest-start-seconds=30.0\nguest-end-seconds=42.5\n"
 
 
@@ -98,10 +99,22 @@ def test_guest_s_trouble_is_a_reason() -> None:
         (GUEST_CASE, make_report(more=GUEST_RUN + "guest-console=x\n"), Ending.REPORTED, False),
         (GUEST_CASE, "protocol=1\n", Ending.PANIC, False),
         (CASE, "protocol=1\n", Ending.PANIC, False),
+        (CASE, MEMORY, Ending.PANIC, True),
+        (CASE, MEMORY, Ending.DEADLINE, False),
+        (CASE, make_report(), Ending.REPORTED, False),
     ],
-    ids=["node died with the guest", "guest was silent", "guest spoke", "died before the guest", "no guest"],
+    ids=[
+        "node died with the guest",
+        "guest was silent",
+        "guest spoke",
+        "died before the guest",
+        "died before it was up",
+        "died when libvirt looked at KVM",
+        "hung when libvirt looked at KVM",
+        "told its faults",
+    ],
 )
-def test_only_what_a_guest_breaks_may_be_tried_again(
+def test_only_what_emulated_kvm_breaks_may_be_tried_again(
     case: Case, text: str, ending: Ending, lost: bool
 ) -> None:
     """A fault of the node itself is never retried."""
