@@ -32,8 +32,12 @@ PackageCacheDirectory={work}/cache
 WorkspaceDirectory={work}/workspace
 CacheOnly=never
 Incremental=no
+Environment=INITRD=No
 """
-"""No boot loader, no initramfs, no documentation; the indexes are read anew each time, as ours are."""
+"""No boot loader, no documentation; the indexes are read anew each time, as ours are.
+
+Of an image that shall not be bootable mkosi lets the kernel's package make an initramfs, unless told so.
+"""
 
 SOURCE = """\
 Types: deb
