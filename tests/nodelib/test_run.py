@@ -170,13 +170,15 @@ def test_no_file_descriptor_and_no_thread_is_left() -> None:
     """Running many commands takes no more than running one."""
     run(["true"], on_line=print)
     before = len(list(Path("/proc/self/fd").iterdir()))
+    threads = set(threading.enumerate())
     for _ in range(5):
         run(["true"], on_line=print)
         run(["cat"], stdin="text")
         with pytest.raises(VirtnodeError):
             run(["no-such-program"], on_line=print)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
-    assert threading.active_count() == 1 or "PYTEST_XDIST_WORKER" in os.environ
+    # Others may have left some, and those may end meanwhile.
+    assert set(threading.enumerate()) <= threads
 
 
 def test_the_command_is_logged_to_be_pasted(caplog: pytest.LogCaptureFixture) -> None:
