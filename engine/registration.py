@@ -1,0 +1,350 @@
+"""Who is let in: the decision on a node that asks.
+
+The key is the identity. A known key is the same node. An unknown one with a good token is let in at once;
+without one it waits for an administrator. An unknown key on known hardware is somebody who lost a key, or
+somebody who lies: it takes over the identity only by a token while the former node is away, or by an
+administrator's word.
+"""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine import events, node_state, tokens
+from engine.events import Actor, Event
+from engine.options import Rekey, Settings
+from engine.pki import Issued, NodeKey, Pki, is_signed, read_csr
+from engine.printable import printable
+from engine.store import certificate_rows, node_rows, place_rows
+from engine.store.certificate_rows import CertificateRow
+from engine.store.database import Connection
+from engine.store.node_rows import NodeRow, Value
+from nodelib.approval import approval_code
+from nodelib.codec import to_json
+from nodelib.errors import Code, VirtnodeError
+from nodelib.link import PROTOCOL, NodeState, RegisterReply, RegisterRequest, Severity, register_proof
+
+LONGEST_FACTS = 512 * 1024
+LONGEST_NAME = 63
+REVOKED, REPLACED, REMOVED = "revoked", "replaced", "removed"
+"""Why a certificate is no longer good. The first two bar its key too, until its node is removed."""
+
+
+@dataclass(frozen=True)
+class Applicant:
+    """A node that asks, once its key has proven itself."""
+
+    key: NodeKey
+    request: RegisterRequest
+    address: str
+
+    @property
+    def hardware_uuid(self) -> str:
+        """The hardware's identifier, as the node says."""
+        return printable(self.request.facts.hardware.uuid, 100).lower()
+
+    @property
+    def serial_number(self) -> str:
+        """The hardware's serial number, as the node says."""
+        return printable(self.request.facts.hardware.serial, 100)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is answered, and the node as it is stored now; `taken_over` when a key took an identity over."""
+
+    reply: RegisterReply
+    row: NodeRow
+    taken_over: bool = False
+
+
+def check_applicant(request: RegisterRequest, nonce: str, address: str) -> Applicant:
+    """Have a node prove that it has the key it shows. Raises VirtnodeError (invalid or denied)."""
+    if request.protocol != PROTOCOL:
+        raise VirtnodeError(
+            Code.INVALID,
+            f"the node speaks version {request.protocol} of the link, and the engine {PROTOCOL}",
+            "update the older of the two",
+        )
+    key = read_csr(request.csr)
+    if not is_signed(key.public_key, request.proof, register_proof(nonce)):
+        raise VirtnodeError(
+            Code.DENIED, "the proof is not by the key of the request", "dial again, and sign the new nonce"
+        )
+    if len(to_json(request.facts)) > LONGEST_FACTS:
+        raise VirtnodeError(Code.INVALID, "the node's facts are too large")
+    return Applicant(key, request, address)
+
+
+@dataclass(frozen=True)
+class Registrar:
+    """Decides, within the transaction that it is given."""
+
+    connection: Connection
+    pki: Pki
+    settings: Settings
+    now: float
+    is_connected: Callable[[str], bool]
+    new_id: Callable[[], str] = lambda: str(uuid.uuid4())
+
+    def decide(self, applicant: Applicant) -> Decision:
+        """Let in, keep waiting, or refuse."""
+        known = node_rows.find_node_by_key(self.connection, applicant.key.fingerprint)
+        if known is not None:
+            return self._decide_known(known, applicant)
+        self._check_key(applicant.key)
+        token = applicant.request.token
+        if token:
+            tokens.check_token(self.connection, token, self.now)
+        claimed = self._find_claimed(applicant)
+        if token and self._may_take_over(claimed):
+            return self._take_over_by_token(claimed[0], applicant)
+        if claimed:
+            former = claimed[0]
+            reason = (
+                f"shows another key on the hardware of {former.name} ({former.state}), which may be a lie"
+            )
+            return self._keep_waiting(applicant, reason, former.id)
+        return self._admit_new(applicant) if token else self._keep_waiting(applicant, "", None)
+
+    def certify(self, row: NodeRow) -> Issued:
+        """Issue a certificate over a node's key, and remember it."""
+        issued = self.pki.issue(
+            row.id, bytes.fromhex(row.public_key), days=self.settings.certificate_days, now=self.now
+        )
+        certificate_rows.insert_certificate(
+            self.connection,
+            CertificateRow(
+                issued.serial,
+                row.id,
+                issued.fingerprint,
+                row.fingerprint,
+                issued.authority,
+                issued.issued_at,
+                issued.expires,
+            ),
+        )
+        node_rows.update_node(
+            self.connection, row.id, certificate_serial=issued.serial, certificate_expires=issued.expires
+        )
+        return issued
+
+    def take_over(
+        self,
+        former: NodeRow,
+        key: NodeKey,
+        actor: Actor,
+        address: str,
+        request: RegisterRequest | None = None,
+    ) -> NodeRow:
+        """Give an identity another key; what was issued over the old one is good no more."""
+        certificate_rows.revoke_certificates(self.connection, former.id, reason=REPLACED, now=self.now)
+        verdict = node_state.approved()
+        values: dict[str, Value] = {
+            **_columns_of_key(key),
+            "state": verdict.state.value,
+            "reason": verdict.reason,
+            "action": verdict.action,
+            "since": self.now,
+            "address": address,
+            "approved_at": self.now,
+            "approved_by": actor.name,
+        }
+        if request is not None:
+            values |= {"facts": to_json(request.facts), "ladder": to_json(request.ladder)}
+        node_rows.update_node(self.connection, former.id, **values)
+        event = Event(
+            Severity.WARNING,
+            "node-rekeyed",
+            f"{former.name} goes on with another key; its former certificates are revoked",
+            former.id,
+            before={"fingerprint": former.fingerprint},
+            after={"fingerprint": key.fingerprint},
+        )
+        events.record(self.connection, event, actor, self.now)
+        return self._reload(former.id)
+
+    def _decide_known(self, row: NodeRow, applicant: Applicant) -> Decision:
+        state = NodeState(row.state)
+        if state is NodeState.REJECTED:
+            return Decision(RegisterReply(state, row.id, row.name, reason=row.reason), row)
+        if state is NodeState.PENDING:
+            return self._decide_pending(row, applicant)
+        node_rows.update_node(self.connection, row.id, address=applicant.address)
+        return Decision(self._certified(row), self._reload(row.id))
+
+    def _decide_pending(self, row: NodeRow, applicant: Applicant) -> Decision:
+        request = applicant.request
+        if request.token:
+            tokens.check_token(self.connection, request.token, self.now)
+            claimed = self._find_claimed(applicant)
+            if not claimed:
+                name = tokens.use_token(self.connection, request.token, self.now)
+                self.admit(row, Actor(f"token:{name}"), token_id=name)
+                return Decision(self._certified(self._reload(row.id)), self._reload(row.id))
+            if self._may_take_over(claimed):
+                node_rows.delete_node(self.connection, row.id)
+                return self._take_over_by_token(claimed[0], applicant)
+        node_rows.update_node(
+            self.connection,
+            row.id,
+            facts=to_json(request.facts),
+            ladder=to_json(request.ladder),
+            address=applicant.address,
+            last_seen=self.now,
+        )
+        reply = RegisterReply(NodeState.PENDING, row.id, row.name, reason=row.reason)
+        return Decision(reply, self._reload(row.id))
+
+    def _take_over_by_token(self, former: NodeRow, applicant: Applicant) -> Decision:
+        name = tokens.use_token(self.connection, applicant.request.token, self.now)
+        request = applicant.request
+        row = self.take_over(former, applicant.key, Actor(f"token:{name}"), applicant.address, request)
+        return Decision(self._certified(row), self._reload(row.id), taken_over=True)
+
+    def admit(self, row: NodeRow, actor: Actor, token_id: str | None = None) -> None:
+        """Let a waiting node in."""
+        verdict = node_state.approved()
+        node_rows.update_node(
+            self.connection,
+            row.id,
+            state=verdict.state.value,
+            reason=verdict.reason,
+            action=verdict.action,
+            since=self.now,
+            claims=None,
+            approved_at=self.now,
+            approved_by=actor.name,
+            token_id=token_id,
+        )
+        event = Event(
+            Severity.INFO,
+            "node-approved",
+            f"{row.name} was let in ({row.code})",
+            row.id,
+            before={"state": row.state},
+            after={"state": verdict.state.value},
+        )
+        events.record(self.connection, event, actor, self.now)
+
+    def _check_key(self, key: NodeKey) -> None:
+        barred = certificate_rows.find_key_revocation(self.connection, key.fingerprint, (REVOKED, REPLACED))
+        if barred:
+            raise VirtnodeError(
+                Code.DENIED, f"the node's key was {barred}", "make a new key on the node, and join again"
+            )
+
+    def _find_claimed(self, applicant: Applicant) -> tuple[NodeRow, ...]:
+        """Find the nodes whose hardware this one says it is."""
+        uuid_, serial = applicant.hardware_uuid, applicant.serial_number
+        if not uuid_ or not serial:
+            return ()
+        found = node_rows.find_nodes_by_hardware(self.connection, uuid_, serial)
+        return tuple(row for row in found if row.state != NodeState.PENDING)
+
+    def _may_take_over(self, claimed: tuple[NodeRow, ...]) -> bool:
+        return (
+            self.settings.rekey is Rekey.TOKEN
+            and len(claimed) == 1
+            and claimed[0].state != NodeState.REJECTED
+            and not self.is_connected(claimed[0].id)
+        )
+
+    def _admit_new(self, applicant: Applicant) -> Decision:
+        name = tokens.use_token(self.connection, applicant.request.token, self.now)
+        row = self._insert(applicant, node_state.pending(), None)
+        self.admit(row, Actor(f"token:{name}"), token_id=name)
+        return Decision(self._certified(self._reload(row.id)), self._reload(row.id))
+
+    def _keep_waiting(self, applicant: Applicant, reason: str, claims: str | None) -> Decision:
+        self._check_room(applicant.address)
+        row = self._insert(applicant, node_state.pending(reason), claims)
+        event = Event(
+            Severity.WARNING if claims else Severity.INFO,
+            "node-pending",
+            f"{row.name} asks to join, with code {row.code}; {row.reason}",
+            row.id,
+            after={"fingerprint": row.fingerprint, "address": row.address, "claims": claims},
+        )
+        events.record(self.connection, event, Actor(f"node:{row.id}"), self.now)
+        return Decision(RegisterReply(NodeState.PENDING, row.id, row.name, reason=row.reason), row)
+
+    def _check_room(self, address: str) -> None:
+        pending = NodeState.PENDING.value
+        most, most_here = self.settings.max_pending, self.settings.max_pending_per_address
+        if (
+            node_rows.count_nodes(self.connection, pending) >= most
+            or node_rows.count_nodes(self.connection, pending, address) >= most_here
+        ):
+            raise VirtnodeError(
+                Code.BUSY, "too many nodes wait for approval", "approve, reject or remove some of them"
+            )
+
+    def _insert(self, applicant: Applicant, verdict: node_state.Verdict, claims: str | None) -> NodeRow:
+        node = self.new_id()
+        row = NodeRow(
+            id=node,
+            name=self._free_name(applicant.request.facts.hostname, node),
+            comment="",
+            cluster_id=place_rows.list_clusters(self.connection)[0].id,
+            state=verdict.state.value,
+            reason=verdict.reason,
+            action=verdict.action,
+            since=self.now,
+            maintenance=False,
+            public_key=applicant.key.public_key.hex(),
+            fingerprint=applicant.key.fingerprint,
+            code=approval_code(applicant.key.public_key),
+            hardware_uuid=applicant.hardware_uuid,
+            serial_number=applicant.serial_number,
+            claims=claims,
+            certificate_serial=None,
+            certificate_expires=None,
+            facts=to_json(applicant.request.facts),
+            ladder=to_json(applicant.request.ladder),
+            heartbeat=None,
+            address=applicant.address,
+            last_seen=self.now,
+            last_error="",
+            created_at=self.now,
+            approved_at=None,
+            approved_by=None,
+            token_id=None,
+        )
+        node_rows.insert_node(self.connection, row)
+        return row
+
+    def _free_name(self, hostname: str, node: str) -> str:
+        """Choose a name that no other node has, near to what the node calls itself."""
+        asked = "".join(
+            one for one in hostname[:LONGEST_NAME] if one.isascii() and (one.isalnum() or one in "-.")
+        )
+        asked = asked.strip("-.")
+        if not asked or asked.startswith("localhost"):
+            asked = f"node-{node[:8]}"
+        if node_rows.find_node_by_name(self.connection, asked) is None:
+            return asked
+        return f"{asked[: LONGEST_NAME - 9]}-{node[:8]}"
+
+    def _certified(self, row: NodeRow) -> RegisterReply:
+        issued = self.certify(row)
+        return RegisterReply(NodeState(row.state), row.id, row.name, issued.pem)
+
+    def _reload(self, node: str) -> NodeRow:
+        row = node_rows.find_node(self.connection, node)
+        if row is None:
+            raise VirtnodeError(Code.NOT_FOUND, "the node was removed meanwhile", "let it ask again")
+        return row
+
+
+def key_of(row: NodeRow) -> NodeKey:
+    """Read a node's stored key."""
+    return NodeKey(bytes.fromhex(row.public_key))
+
+
+def _columns_of_key(key: NodeKey) -> dict[str, Value]:
+    return {
+        "public_key": key.public_key.hex(),
+        "fingerprint": key.fingerprint,
+        "code": approval_code(key.public_key),
+    }
