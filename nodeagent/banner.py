@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nodelib.bus import Status
+from nodelib.codec import decode_lenient, parse_json
 from nodelib.errors import VirtnodeError, exit_status
 from nodelib.run import run
 
 logger = logging.getLogger(__name__)
 
 LIBVIRT_SOCKETS = ("run/libvirt/libvirt-sock", "run/libvirt/virtqemud-sock")
+STATUS = "run/virtnode/status.json"
 ISSUE = "run/issue.d/50-virtnode.issue"
 WIDTH = 80
 
@@ -28,6 +31,8 @@ class Banner:
     fingerprints: tuple[str, ...]
     kvm: bool
     libvirt: bool
+    engine: tuple[str, ...] = ()
+    """How the node stands with its engine; empty before the agent has said so."""
 
 
 def main() -> int:
@@ -51,6 +56,7 @@ def collect_banner(root: Path) -> Banner:
         fingerprints=collect_fingerprints(root),
         kvm=(root / "dev/kvm").exists(),
         libvirt=any(is_socket(root / path) for path in LIBVIRT_SOCKETS),
+        engine=collect_engine(root),
     )
 
 
@@ -83,6 +89,34 @@ def collect_fingerprints(root: Path) -> tuple[str, ...]:
     return tuple(fingerprints)
 
 
+def collect_engine(root: Path) -> tuple[str, ...]:
+    """Read what the agent says about the engine: nothing where it has not said anything yet."""
+    try:
+        status = decode_lenient(Status, parse_json((root / STATUS).read_text()))
+    except (OSError, VirtnodeError):
+        return ()
+    return engine_lines(status)
+
+
+def engine_lines(status: Status) -> tuple[str, ...]:
+    """Say where the node stands; while it waits for approval, with what a person compares."""
+    if not status.engine:
+        return ("none: log in and run virtnodectl join",)
+    if status.connected:
+        name = f" as {status.name}" if status.name else ""
+        return (f"{status.engine}: {status.state or 'joined'}{name}",)
+    if status.state == "pending":
+        kind, _, digits = status.fingerprint.partition(":")
+        half = len(digits) // 2
+        return (
+            f"{status.engine}: waits for approval",
+            f"code {status.approval_code}",
+            f"key  {kind}:{digits[:half]}",
+            f"{'':<12}{digits[half:]}",
+        )
+    return (f"{status.engine}: not joined", status.ladder) if status.ladder else (status.engine,)
+
+
 def is_socket(path: Path) -> bool:
     """Tell whether a service listens at `path`, or is started when somebody calls there."""
     try:
@@ -98,6 +132,7 @@ def banner_text(banner: Banner) -> str:
         ("SSH keys", banner.fingerprints or ("being made",)),
         ("KVM", ("ready" if banner.kvm else "missing: enable virtualisation in the firmware setup",)),
         ("libvirt", ("ready" if banner.libvirt else "starting",)),
+        ("Engine", banner.engine),
     ]
     lines = [f"{banner.product} - {banner.hostname}", ""]
     lines += [line for title, values in rows for line in _row(title, values)]

@@ -9,15 +9,20 @@ import pytest
 
 from nodeagent.banner import (
     ISSUE,
+    STATUS,
     Banner,
     banner_text,
     collect_banner,
+    collect_engine,
     collect_fingerprints,
+    engine_lines,
     is_socket,
     parse_addresses,
     read_product,
     write_banner,
 )
+from nodeagent.status import write_status
+from nodelib.bus import Status
 from nodelib.run import run
 from tests.conftest import Golden
 from tests.image.trees import make_tree
@@ -31,11 +36,46 @@ COMPLETE = Banner(
     libvirt=True,
 )
 
+WAITING = Status(
+    engine="engine.example.org:7443",
+    state="pending",
+    approval_code="ABCDE-12345",
+    fingerprint=f"SHA256:{'ab' * 32}",
+)
+
 
 def test_the_banner_is_as_reviewed(golden: Golden) -> None:
     """Everything there is to know, and a machine that knows nothing yet."""
     golden("banner/complete.txt", banner_text(COMPLETE))
     golden("banner/bare.txt", banner_text(Banner("virtnode", "localhost", (), (), kvm=False, libvirt=False)))
+
+
+def test_the_engine_is_on_the_banner(golden: Golden) -> None:
+    """What a person compares while the node waits for approval, and how it stands otherwise."""
+    status = dataclasses.replace(WAITING, engine="engine.example.org")
+    waiting = dataclasses.replace(COMPLETE, engine=engine_lines(status))
+    golden("banner/pending.txt", banner_text(waiting))
+    up = dataclasses.replace(status, state="up", connected=True, name="node1")
+    golden("banner/joined.txt", banner_text(dataclasses.replace(COMPLETE, engine=engine_lines(up))))
+    lost = dataclasses.replace(status, state="", ladder="The gateway 192.0.2.1 on eth0 does not answer.")
+    assert engine_lines(lost)[1].startswith("The gateway")
+    assert engine_lines(Status()) == ("none: log in and run virtnodectl join",)
+
+
+def test_the_whole_fingerprint_fits() -> None:
+    """All 64 digits are on the screen while the node waits for approval."""
+    lines = engine_lines(WAITING)
+    text = banner_text(dataclasses.replace(COMPLETE, engine=lines))
+    assert text.replace(" ", "").replace("\n", "").find("ab" * 32) > 0
+
+
+def test_a_broken_status_is_no_status(tmp_path: Path) -> None:
+    """The banner appears whatever the agent left."""
+    assert collect_engine(tmp_path) == ()
+    make_tree(tmp_path, {STATUS: "{"})
+    assert collect_engine(tmp_path) == ()
+    write_status(tmp_path, Status(engine="e", connected=True, state="up"))
+    assert collect_engine(tmp_path) == ("e: up",)
 
 
 def test_it_fits_a_terminal() -> None:

@@ -1,0 +1,248 @@
+"""virtnodectl: the agent's command line."""
+
+import argparse
+import sys
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from nodeagent.bus_client import BusClient
+from nodeagent.control_text import changes_text, config_text, status_text
+from nodelib.bus import (
+    CONFIG_APPLY,
+    CONFIG_CHECK,
+    CONFIG_CONFIRM,
+    CONFIG_PLAN,
+    CONFIG_REVERT,
+    CONFIG_SHOW,
+    FACTS,
+    JOIN,
+    LADDER,
+    LEAVE,
+    STATUS,
+    SUPPORT,
+    CheckRequest,
+    JoinRequest,
+    PlanRequest,
+    RevertRequest,
+    SupportRequest,
+)
+from nodelib.codec import encode, to_json
+from nodelib.errors import Code, InvalidInput, VirtnodeError, exit_status
+from nodelib.link import ApplyRequest, ConfirmRequest, Nothing
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """Where a verb reads and writes, and the agent that it asks."""
+
+    client: BusClient
+    out: TextIO
+    stdin: TextIO
+
+    def say(self, text: str) -> None:
+        """Print a text."""
+        self.out.write(f"{text}\n" if text and not text.endswith("\n") else text)
+
+
+def main() -> int:
+    """Run virtnodectl; returns the exit status."""
+    return run_control(sys.argv[1:], sys.stdout, sys.stderr, sys.stdin)
+
+
+def run_control(argv: Sequence[str], out: TextIO, errors: TextIO, stdin: TextIO) -> int:
+    """Do what a command line asks: 0 done, 1 failed, 2 wrong input; a failure is one line and a hint."""
+    try:
+        found = make_parser().parse_args(argv)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 2
+    client = BusClient(found.bus)
+    try:
+        verb: Callable[[argparse.Namespace, Terminal], None] = found.run
+        verb(found, Terminal(client, out, stdin))
+        out.flush()
+    except BrokenPipeError:
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except VirtnodeError as error:
+        errors.write(f"virtnodectl: {error.message}\n")
+        if error.hint:
+            errors.write(f"  hint: {error.hint}\n")
+        return exit_status(error.code)
+    finally:
+        client.close()
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    parser = argparse.ArgumentParser(prog="virtnodectl", description="Look at this node, and change it.")
+    parser.add_argument("--bus", default="", help=argparse.SUPPRESS)
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    status = _add(verbs, "status", run_status, "show how the node stands, and what keeps it from joining")
+    status.add_argument("--json", action="store_true", help="print status and ladder as JSON")
+    facts = _add(verbs, "facts", run_facts, "print what was found out about this machine, as JSON")
+    facts.set_defaults(json=True)
+    _add_config(verbs)
+    join = _add(verbs, "join", run_join, "join an engine")
+    join.add_argument("address", metavar="HOST", help="the engine's address: HOST or HOST:PORT")
+    join.add_argument(
+        "--ca",
+        action="append",
+        default=[],
+        metavar="PIN",
+        help="the pin of the engine's certificate authority, sha256:HEX; may be given again",
+    )
+    join.add_argument(
+        "--token",
+        nargs="?",
+        const="-",
+        default="",
+        help="a join token; - reads it from standard input",
+    )
+    _add(verbs, "leave", run_leave, "leave the engine")
+    support = _add(verbs, "support", run_support, "write an archive for whoever helps, without secrets")
+    support.add_argument("--to", default="/var/tmp", metavar="DIR", help="the folder (default: /var/tmp)")
+    return parser
+
+
+def _add_config(verbs: Any) -> None:  # noqa: ANN401 - argparse has no public name for it
+    config = verbs.add_parser("config", help="look at the configuration, and change it")
+    deeds = config.add_subparsers(metavar="DEED", required=True)
+    show = _add(deeds, "show", run_show, "show what is in force, and where each key came from")
+    show.add_argument("--json", action="store_true", help="print it as JSON")
+    check = _add(deeds, "check", run_check, "tell all that is wrong with a node.toml")
+    plan = _add(deeds, "plan", run_plan, "tell what the keys of a file would change")
+    apply = _add(deeds, "apply", run_apply, "apply the keys of a file, until they are confirmed or put back")
+    for verb in (check, plan, apply):
+        verb.add_argument("file", metavar="FILE", help="TOML; - reads standard input")
+    apply.add_argument(
+        "--window", type=float, default=60.0, metavar="SECONDS", help="time to confirm (default: 60)"
+    )
+    confirm = _add(deeds, "confirm", run_confirm, "keep what was applied")
+    confirm.add_argument("ticket", nargs="?", default="", help="the ticket that apply printed")
+    revert = _add(deeds, "revert", run_revert, "put back what was applied")
+    revert.add_argument("ticket", nargs="?", default="", help="the ticket that apply printed")
+
+
+def _add(
+    verbs: Any,  # noqa: ANN401 - argparse has no public name for it
+    name: str,
+    function: Callable[[argparse.Namespace, Terminal], None],
+    text: str,
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
+    parser.set_defaults(run=function)
+    return parser
+
+
+def run_status(found: argparse.Namespace, terminal: Terminal) -> None:
+    """Show how the node stands."""
+    status = terminal.client.call(STATUS, Nothing())
+    ladder = terminal.client.call(LADDER, Nothing())
+    if found.json:
+        terminal.say(to_json({"status": encode(status), "ladder": encode(ladder.rungs)}))
+    else:
+        terminal.say(status_text(status, ladder.rungs))
+
+
+def run_facts(found: argparse.Namespace, terminal: Terminal) -> None:
+    """Print the facts."""
+    terminal.say(to_json(terminal.client.call(FACTS, Nothing())))
+
+
+def run_show(found: argparse.Namespace, terminal: Terminal) -> None:
+    """Show the configuration."""
+    view = terminal.client.call(CONFIG_SHOW, Nothing())
+    terminal.say(to_json(view) if found.json else config_text(view))
+
+
+def run_check(found: argparse.Namespace, terminal: Terminal) -> None:
+    """Check a file."""
+    reply = terminal.client.call(CONFIG_CHECK, CheckRequest(_read(found.file, terminal)))
+    if reply.problems:
+        raise InvalidInput(list(reply.problems), "docs/node-toml.md explains every key")
+    terminal.say("nothing is wrong with it")
+
+
+def run_plan(found: argparse.Namespace, terminal: Terminal) -> None:
+    """Show what a file would change."""
+    reply = terminal.client.call(CONFIG_PLAN, PlanRequest(_read_patch(found.file, terminal)))
+    terminal.say(changes_text(reply.changes))
+
+
+def run_apply(found: argparse.Namespace, terminal: Terminal) -> None:
+    """Apply a file."""
+    patch = _read_patch(found.file, terminal)
+    reply = terminal.client.call(CONFIG_APPLY, ApplyRequest(patch, found.window))
+    terminal.say(changes_text(reply.changes))
+    if reply.ticket:
+        how = f"virtnodectl config confirm {reply.ticket}"
+        terminal.say(f"It goes back in {found.window:g} s unless you confirm: {how}")
+
+
+def run_confirm(found: argparse.Namespace, terminal: Terminal) -> None:
+    """Keep what was applied."""
+    ticket = found.ticket or _pending_ticket(terminal)
+    terminal.client.call(CONFIG_CONFIRM, ConfirmRequest(ticket))
+    terminal.say("confirmed")
+
+
+def run_revert(found: argparse.Namespace, terminal: Terminal) -> None:
+    """Put back what was applied."""
+    terminal.client.call(CONFIG_REVERT, RevertRequest(found.ticket))
+    terminal.say("put back")
+
+
+def run_join(found: argparse.Namespace, terminal: Terminal) -> None:
+    """Join an engine."""
+    token = terminal.stdin.readline().strip() if found.token == "-" else found.token
+    terminal.client.call(JOIN, JoinRequest(found.address, tuple(found.ca), token))
+    status = terminal.client.call(STATUS, Nothing())
+    terminal.say(f"On the way to {found.address}; virtnodectl status shows how far it gets.")
+    terminal.say(f"approval code  {status.approval_code}\nfingerprint    {status.fingerprint}")
+
+
+def run_leave(found: argparse.Namespace, terminal: Terminal) -> None:
+    """Leave the engine."""
+    terminal.client.call(LEAVE, Nothing())
+    terminal.say("left; the engine still lists this node until somebody removes it there")
+
+
+def run_support(found: argparse.Namespace, terminal: Terminal) -> None:
+    """Write the archive."""
+    terminal.say(terminal.client.call(SUPPORT, SupportRequest(str(Path(found.to).absolute()))).path)
+
+
+def _pending_ticket(terminal: Terminal) -> str:
+    pending = terminal.client.call(STATUS, Nothing()).pending
+    if pending is None:
+        raise VirtnodeError(
+            Code.NOT_FOUND, "nothing waits for a confirmation", "it was confirmed or put back"
+        )
+    return pending.ticket
+
+
+def _read(name: str, terminal: Terminal) -> str:
+    if name == "-":
+        return terminal.stdin.read()
+    try:
+        return Path(name).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise VirtnodeError(Code.INVALID, f"{name} cannot be read: {error}") from error
+
+
+def _read_patch(name: str, terminal: Terminal) -> dict[str, object]:
+    try:
+        return tomllib.loads(_read(name, terminal))
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidInput([f"{name}: no TOML: {error}"], "virtnodectl config check says more") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

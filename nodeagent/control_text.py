@@ -1,0 +1,82 @@
+"""What virtnodectl prints, for people."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from nodelib.bus import ConfigView, Status
+from nodelib.ladder import Rung, StepState
+
+MARKS = {StepState.OK: "ok", StepState.FAILING: "FAIL", StepState.WAITING: "..."}
+
+
+def status_text(status: Status, ladder: Sequence[Rung]) -> str:
+    """Lay a status out: who, where, how the join stands, and what is wrong."""
+    rows = [
+        ("node", " ".join(filter(None, (status.hostname, f"({status.product})" if status.product else "")))),
+        *(("address", line) for line in status.addresses or ("none",)),
+        ("engine", _engine(status)),
+    ]
+    if status.state == "pending":
+        rows += [("approval code", status.approval_code), ("fingerprint", status.fingerprint)]
+    if status.pending is not None:
+        rows.append(("unconfirmed", f"goes back in {status.pending.seconds_left:.0f} s"))
+        rows += [("", change) for change in status.pending.changes]
+    rows += [("problem", problem) for problem in status.problems]
+    lines = [f"{name:<14} {text}" for name, text in rows]
+    if status.engine and not status.connected:
+        lines += ["", *_ladder(ladder)]
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def _engine(status: Status) -> str:
+    if not status.engine:
+        return "none; virtnodectl join HOST --ca PIN names one"
+    state = status.state or "not heard of yet"
+    reason = f" ({status.reason})" if status.reason else ""
+    # A node that waits for approval, or was turned away, is not meant to have more of a connection.
+    settled = status.connected or status.state in ("pending", "rejected")
+    link = "" if settled else ", no connection"
+    name = f" as {status.name}" if status.name else ""
+    return f"{status.engine}{name}: {state}{reason}{link}"
+
+
+def _ladder(ladder: Sequence[Rung]) -> Iterator[str]:
+    for rung in ladder:
+        yield f"  {MARKS[rung.state]:<5}{rung.step.value:<10} {rung.text}"
+        if rung.hint and rung.state is not StepState.OK:
+            yield f"{'':<18}hint: {rung.hint}"
+
+
+def changes_text(changes: Sequence[str]) -> str:
+    """List changes, one a line."""
+    return "".join(f"{change}\n" for change in changes) or "nothing would change\n"
+
+
+def config_text(view: ConfigView) -> str:
+    """List the keys in force, each with its origin, then what is wrong with a source."""
+    rows = list(_leaves(view.document))
+    width = max((len(f"{name} = {value}") for name, value in rows), default=0)
+    lines = [
+        f"{f'{name} = {value}':<{min(width, 60)}}  # {view.origins.get(name, '')}".rstrip(" #")
+        for name, value in rows
+    ]
+    return "".join(f"{line}\n" for line in [*lines, *(f"problem: {problem}" for problem in view.problems)])
+
+
+def _leaves(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", _plain(value)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_plain(item) for item in value)}]"
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{name} = {_plain(item)}' for name, item in value.items())} }}"
+    return str(value)

@@ -1,0 +1,74 @@
+"""What happened on the node, kept until the engine has acknowledged it, over restarts and losses of power."""
+
+import json
+import logging
+import threading
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from nodeagent.durable import write_durably
+from nodelib.codec import decode_lenient, encode, parse_json
+from nodelib.errors import VirtnodeError
+from nodelib.link import EventsRequest, NodeEvent, Severity
+
+logger = logging.getLogger(__name__)
+
+QUEUE = "var/lib/virtnode/events.json"
+LONGEST = 1000
+"""How many events wait at most; the oldest go first."""
+BATCH = 100
+"""How many are reported at once."""
+
+
+class EventQueue:
+    """Events in order, each in the state folder before anybody is told of it."""
+
+    def __init__(self, root: Path, wall: Callable[[], float]) -> None:
+        self._path = root / QUEUE
+        self._wall = wall
+        self._lock = threading.Lock()
+        self._events = list(_load(self._path))
+
+    def add(
+        self,
+        *,
+        kind: str,
+        text: str,
+        actor: str,
+        severity: Severity = Severity.INFO,
+        before: object = None,
+        after: object = None,
+    ) -> None:
+        """Keep something that happened just now."""
+        event = NodeEvent(str(uuid.uuid4()), self._wall(), severity, actor, kind, text, before, after)
+        logger.info("%s: %s", kind, text)
+        with self._lock:
+            self._events = [*self._events, event][-LONGEST:]
+            self._save()
+
+    def waiting(self) -> tuple[NodeEvent, ...]:
+        """Return the oldest events that were not acknowledged yet."""
+        with self._lock:
+            return tuple(self._events[:BATCH])
+
+    def acknowledge(self, events: tuple[NodeEvent, ...]) -> None:
+        """Forget events that the engine has."""
+        known = {event.identifier for event in events}
+        with self._lock:
+            self._events = [event for event in self._events if event.identifier not in known]
+            self._save()
+
+    def _save(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(self._path, json.dumps(encode(EventsRequest(tuple(self._events)))).encode())
+
+
+def _load(path: Path) -> tuple[NodeEvent, ...]:
+    try:
+        return decode_lenient(EventsRequest, parse_json(path.read_bytes())).events
+    except FileNotFoundError:
+        return ()
+    except (OSError, VirtnodeError) as error:
+        logger.warning("%s cannot be read and begins anew: %s", path, error)
+        return ()

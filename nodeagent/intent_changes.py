@@ -1,0 +1,47 @@
+"""Changes of the intent that change no file of the node: the engine to join."""
+
+from collections.abc import Iterator
+from dataclasses import fields
+
+from nodeagent.changes import Change
+from nodeagent.intent import EngineIntent, Intent
+
+HIDDEN = "(hidden)"
+
+
+def engine_changes(before: EngineIntent, after: EngineIntent) -> tuple[Change, ...]:
+    """Say what of the engine changes, one line a key, without the secrets."""
+    return tuple(_compare(before, after))
+
+
+def _compare(before: EngineIntent, after: EngineIntent) -> Iterator[Change]:
+    for field in fields(EngineIntent):
+        old, new = getattr(before, field.name), getattr(after, field.name)
+        if old != new:
+            shown = [_shown(value, secret=field.metadata["secret"]) for value in (old, new)]
+            text = f"engine.{field.name}: {shown[1] or 'none'}"
+            yield Change(kind="engine", text=text, before=shown[0], after=shown[1])
+
+
+def _shown(value: object, *, secret: bool) -> str:
+    text = ", ".join(value) if isinstance(value, tuple) else str(value)
+    return HIDDEN if secret and text else text
+
+
+def hide_secrets(document: dict[str, object]) -> dict[str, object]:
+    """Copy the tables of an intent with what is secret replaced: for people, logs and support files."""
+    hidden: dict[str, object] = {}
+    secrets = {field.name for field in fields(EngineIntent) if field.metadata["secret"]}
+    for name, table in document.items():
+        if name == "engine" and isinstance(table, dict):
+            table = {key: HIDDEN if key in secrets and value else value for key, value in table.items()}
+        hidden[name] = table
+    return hidden
+
+
+def secret_values(intent: Intent) -> tuple[str, ...]:
+    """List the secrets of an intent, for whoever must prove that none of them goes out."""
+    values = [
+        getattr(intent.engine, field.name) for field in fields(EngineIntent) if field.metadata["secret"]
+    ]
+    return tuple(str(value) for value in values if value)

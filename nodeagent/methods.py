@@ -1,0 +1,40 @@
+"""Which of the agent's deeds answers which method of the bus."""
+
+from nodeagent.agent import Agent
+from nodeagent.bus_service import Method
+from nodelib.bus import (
+    CONFIG_APPLY,
+    CONFIG_CHECK,
+    CONFIG_CONFIRM,
+    CONFIG_PLAN,
+    CONFIG_REVERT,
+    CONFIG_SHOW,
+    FACTS,
+    JOIN,
+    LADDER,
+    LEAVE,
+    STATUS,
+    SUPPORT,
+    LadderReply,
+)
+
+
+def agent_methods(agent: Agent) -> tuple[Method, ...]:
+    """Lay out all methods; those that take time are done one after the other, away from the main loop."""
+    config, deeds = agent.configuration, agent.deeds
+    return (
+        Method(STATUS, lambda request, actor: agent.status()),
+        Method(FACTS, lambda request, actor: agent.facts()),
+        Method(LADDER, lambda request, actor: LadderReply(agent.ladder())),
+        Method(CONFIG_SHOW, lambda request, actor: config.show()),
+        Method(CONFIG_CHECK, lambda request, actor: config.check(request.text)),
+        Method(CONFIG_PLAN, lambda request, actor: config.plan(request.patch), deeds),
+        Method(
+            CONFIG_APPLY, lambda request, actor: config.apply(request.patch, request.window, actor), deeds
+        ),
+        Method(CONFIG_CONFIRM, lambda request, actor: config.confirm(request.ticket, actor), deeds),
+        Method(CONFIG_REVERT, lambda request, actor: config.revert(request.ticket, actor), deeds),
+        Method(JOIN, lambda request, actor: agent.join(request, actor), deeds),
+        Method(LEAVE, lambda request, actor: agent.leave(actor), deeds),
+        Method(SUPPORT, lambda request, actor: agent.write_support(request), deeds),
+    )

@@ -1,0 +1,110 @@
+"""The state disk: found by its label, mounted where the node keeps what must survive; no boot waits."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from nodeagent.ssh_keys import restore_host_keys
+from nodelib.codec import decode_lenient, parse_json, to_json
+from nodelib.errors import VirtnodeError
+from nodelib.run import Result, run
+
+logger = logging.getLogger(__name__)
+
+LABEL = "virtnode-state"
+DEVICE = f"dev/disk/by-label/{LABEL}"
+MOUNT_POINT = "var/lib/virtnode"
+STATE_FILE = "run/virtnode/state.json"
+SETTLE_SECONDS = 5
+CHECK_TIMEOUT, MOUNT_TIMEOUT = 60.0, 20.0
+REPAIRED = 1
+"""fsck's exit status where it repaired what it found; beyond 1 nothing is safe to mount."""
+
+
+@dataclass(frozen=True)
+class State:
+    """Where the node's state lives: `disk` survives a restart, `memory` does not."""
+
+    kind: str = "memory"
+    problem: str = ""
+
+
+class Runs(Protocol):
+    """Runs a command: `nodelib.run.run`."""
+
+    def __call__(self, argv: Sequence[str | Path], *, check: bool, timeout: float) -> Result:
+        """Run it to its end."""
+
+
+def main() -> int:
+    """Mount the state disk, if there is one; returns 0 whatever was found, for a node starts without it."""
+    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    root = Path("/")
+    state = mount_state(root)
+    write_state(root, state)
+    try:
+        restore_host_keys(root)
+    except OSError as error:
+        logger.error("the kept SSH keys cannot be used: %s", error)
+    return 0
+
+
+def is_stateless(command_line: str) -> bool:
+    """Tell whether the kernel arguments ask for a node without memory."""
+    words = [word for word in command_line.split() if word.partition("=")[0] == "node.stateless"]
+    return bool(words) and words[-1].partition("=")[2].lower() not in ("0", "no", "off", "false")
+
+
+def mount_state(root: Path, command: Runs = run) -> State:
+    """Find, check and mount the file system; what stands in the way is a problem, never an error."""
+    if is_stateless((root / "proc/cmdline").read_text()):
+        logger.info("node.stateless: the state disk, if there is one, is left alone")
+        return State()
+    try:
+        command(["udevadm", "settle", f"--timeout={SETTLE_SECONDS}"], check=False, timeout=SETTLE_SECONDS + 5)
+        device = root / DEVICE
+        if not device.exists():
+            logger.info("no file system is labelled %s: what the node is told is lost when it stops", LABEL)
+            return State()
+        checked = command(["fsck", "-p", "-T", device], check=False, timeout=CHECK_TIMEOUT)
+        if checked.status > REPAIRED:
+            return _broken(f"fsck ended with status {checked.status}")
+        target = root / MOUNT_POINT
+        target.mkdir(parents=True, exist_ok=True)
+        options = "rw,nosuid,nodev,noexec,noatime"
+        command(["mount", "-o", options, device, target], check=True, timeout=MOUNT_TIMEOUT)
+        target.chmod(0o700)
+    except VirtnodeError as error:
+        return _broken(error.message)
+    except OSError as error:
+        return _broken(str(error))
+    logger.info("the state disk is mounted")
+    return State("disk")
+
+
+def write_state(root: Path, state: State) -> None:
+    """Leave word for the agent."""
+    path = root / STATE_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(to_json(state))
+
+
+def read_state(root: Path) -> State:
+    """Read what was left; nothing is said of a disk where nobody looked for one."""
+    try:
+        return decode_lenient(State, parse_json((root / STATE_FILE).read_text()))
+    except (OSError, VirtnodeError):
+        return State()
+
+
+def _broken(reason: str) -> State:
+    problem = f"the state disk cannot be used, and what the node is told is lost when it stops: {reason}"
+    logger.error("%s", problem)
+    return State("memory", problem)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

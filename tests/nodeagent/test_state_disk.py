@@ -1,0 +1,100 @@
+"""The state disk: found, repaired, mounted; and every way in which it is not, and the node starts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from nodeagent.ssh_keys import keep_host_keys, restore_host_keys
+from nodeagent.state_disk import DEVICE, State, is_stateless, mount_state, read_state, write_state
+from nodelib.errors import Code, VirtnodeError
+from nodelib.run import Result
+from tests.nodeagent.machines import make_machine
+
+
+@dataclass
+class Tools:
+    """Writes down which commands were asked for; a status, or an error, for some."""
+
+    statuses: dict[str, int] = field(default_factory=dict)
+    missing: str = ""
+    calls: list[str] = field(default_factory=list)
+
+    def __call__(self, argv: Sequence[str | Path], *, check: bool, timeout: float) -> Result:
+        """Run nothing."""
+        words = tuple(str(word) for word in argv)
+        self.calls.append(words[0])
+        if words[0] == self.missing or (check and self.statuses.get(words[0])):
+            raise VirtnodeError(Code.FAILED, f"{words[0]} failed")
+        return Result(words, self.statuses.get(words[0], 0), "", "")
+
+
+def machine(tmp_path: Path, *, disk: bool = True, cmdline: str = "quiet") -> Path:
+    """Make a machine with or without a state disk."""
+    return make_machine(tmp_path, {"proc/cmdline": f"{cmdline}\n"} | ({DEVICE: ""} if disk else {}))
+
+
+def test_a_state_disk_is_mounted(tmp_path: Path) -> None:
+    """Checked first; what was repaired is fine."""
+    for status in (0, 1):
+        tools = Tools({"fsck": status})
+        assert mount_state(machine(tmp_path), tools) == State("disk")
+        assert tools.calls == ["udevadm", "fsck", "mount"]
+
+
+@pytest.mark.parametrize("tools", [Tools({"fsck": 4}), Tools({"mount": 32}), Tools(missing="fsck")])
+def test_a_broken_one_is_a_problem_and_no_more(tmp_path: Path, tools: Tools) -> None:
+    """The node starts without it, and says so."""
+    state = mount_state(machine(tmp_path), tools)
+    assert state.kind == "memory"
+    assert "state disk cannot be used" in state.problem
+
+
+def test_without_one_nothing_is_wrong(tmp_path: Path) -> None:
+    """A node without a state disk, and one that is told to be stateless, keep their state in memory."""
+    assert mount_state(machine(tmp_path, disk=False), Tools()) == State()
+    tools = Tools()
+    assert mount_state(machine(tmp_path / "b", cmdline="quiet node.stateless"), tools) == State()
+    assert tools.calls == []
+
+
+def test_stateless_is_read_from_the_kernel_arguments() -> None:
+    """The last word counts, and may say no."""
+    assert is_stateless("a node.stateless b")
+    assert is_stateless("node.stateless=1")
+    assert not is_stateless("node.stateless node.stateless=no")
+    assert not is_stateless("xnode.stateless node.statelessness")
+
+
+def test_word_is_left_for_the_agent(tmp_path: Path) -> None:
+    """What was found is read back; nothing at all is memory without a problem."""
+    assert read_state(tmp_path) == State()
+    write_state(tmp_path, State("memory", "broken"))
+    assert read_state(tmp_path) == State("memory", "broken")
+
+
+def test_ssh_keys_stay_the_same_from_boot_to_boot(tmp_path: Path) -> None:
+    """The first boot's keys are kept, and put back before the server makes others."""
+    first = make_machine(
+        tmp_path / "first", {"etc/ssh/ssh_host_rsa_key": "private", "etc/ssh/ssh_host_rsa_key.pub": "public"}
+    )
+    keep_host_keys(first)
+    second = tmp_path / "second"
+    (second / "var/lib").mkdir(parents=True)
+    (first / "var/lib/virtnode").rename(second / "var/lib/virtnode")
+    restore_host_keys(second)
+    key = second / "etc/ssh/ssh_host_rsa_key"
+    assert key.read_text() == "private"
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert key.with_suffix(".pub").read_text() == "public"
+    key.write_text("another")
+    keep_host_keys(second)
+    assert (second / "var/lib/virtnode/ssh/ssh_host_rsa_key").read_text() == "private"
+
+
+def test_no_keys_is_nothing_to_keep(tmp_path: Path) -> None:
+    """A node without SSH keeps and restores nothing."""
+    keep_host_keys(tmp_path)
+    restore_host_keys(tmp_path)
+    assert list(tmp_path.iterdir()) == []
