@@ -26,40 +26,42 @@ if [ "$(id -u)" != 0 ]; then
     exit 1
 fi
 
-# Python 3.11 or newer with venv: the only thing needed before virtnode-image itself can say what is missing.
-python=$(command -v python3 || true)
-if [ -z "$python" ] || ! "$python" -c 'import venv, ensurepip' 2>/dev/null; then
+# Python 3.11 or newer with venv: the only thing needed before virtnode-image itself can say what is missing. The
+# distribution's own, for the bindings that distributions alone have are its: D-Bus, libvirt, augeas.
+python=/usr/bin/python3
+if ! "$python" -c 'import venv, ensurepip' 2>/dev/null; then
     install_packages python3 $(command -v apt-get >/dev/null && echo python3-venv)
-    python=$(command -v python3)
 fi
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
     say "needs Python 3.11 or newer, and $python is $("$python" --version)"
     exit 1
 }
 
-extra=; purpose="any $(. /etc/os-release; case " $ID ${ID_LIKE:-} " in *fedora*|*rhel*) echo fedora ;; *) echo debian ;; esac)"
+purpose="any $(. /etc/os-release; case " $ID ${ID_LIKE:-} " in *fedora*|*rhel*) echo fedora ;; *) echo debian ;; esac)"
 case " $* " in *fedora*.ks*) purpose="any fedora" ;; *debian*.ks*) purpose="any debian" ;; esac
-if [ "${1:-}" = test ]; then extra=[test]; purpose="any debian fedora test"; fi
+[ "${1:-}" != test ] || purpose="any debian fedora test"
 
 # One environment for each content of pyproject.toml, outside the checkout.
-venv=$cache/venv-$( (cat pyproject.toml; pwd; echo "$extra"; "$python" --version) | sha256sum | cut -c1-16)
-if [ ! -e "$venv/ready" ]; then
+venv=$cache/venv-$( (cat pyproject.toml; pwd; "$python" --version) | sha256sum | cut -c1-16)
+make_environment() {
+    [ ! -e "$venv/$1" ] || return 0
     say "making the Python environment in $venv"
-    rm -rf "$venv"
-    "$python" -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check --editable ".$extra"
-    touch "$venv/ready"
-fi
+    "$python" -m venv --system-site-packages "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --editable ".$2"
+    touch "$venv/$1"
+}
+make_environment ready ""
 
 PYTHONDONTWRITEBYTECODE=1; export PYTHONDONTWRITEBYTECODE
 install_packages $("$venv/bin/virtnode-image" doctor --packages $purpose)
 
 if [ "${1:-}" = test ]; then
+    make_environment ready-to-test "[test]"
     shift
-    pytest() { "$venv/bin/python" -m pytest -n 2 "$@"; }
+    pytest() { "$venv/bin/python" -m pytest -n 2 --dist loadgroup "$@"; }
     [ $# = 0 ] || { pytest "$@"; exit; }
-    # What is quick comes first. Then one build, which is booted as every medium. What builds again comes last,
-    # for a machine that is emulated beside a compressor misses its time limits.
+    # What is quick comes first. Then one build, which is booted as every medium. What builds again, or starts two
+    # machines itself, comes last and one by one: an emulated machine beside a compressor misses its time limits.
     status=0
     pytest -m "not vm" || status=1
     scratch=$(mktemp -d /var/tmp/virtnode-test-XXXXXX)
@@ -67,7 +69,7 @@ if [ "${1:-}" = test ]; then
     "$venv/bin/virtnode-image" build --cache "$cache" --out "$scratch" || exit 1
     export VIRTNODE_ARTEFACTS="$scratch" VIRTNODE_CACHE="$cache"
     pytest -m vm tests/vm/test_media.py || status=1
-    pytest -m vm tests/vm --ignore=tests/vm/test_media.py || status=1
+    pytest -m vm tests/vm --ignore=tests/vm/test_media.py -n 1 || status=1
     exit $status
 fi
 exec "$venv/bin/virtnode-image" build --cache "$cache" "$@"

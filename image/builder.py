@@ -26,7 +26,7 @@ from image.squashfs import make_squashfs
 from image.sums import measure_artefacts, write_sums
 from image.tree import (
     KernelStage,
-    copy_tree,
+    borrow_tree,
     make_kernel_stage,
     make_tree_stage,
     read_boot_files,
@@ -42,7 +42,14 @@ from nodelib.errors import Code, VirtnodeError
 logger = logging.getLogger(__name__)
 
 SBOM_NAME = "sbom.spdx.json"
-INSTALLER_CODE = ("bases/*.py", "config.py", "licence_expressions.py", "spdx_identifiers.py")
+INSTALLER_CODE = (
+    "bases/*.py",
+    "chroot.py",
+    "config.py",
+    "data/mmdebstrap/**/*",
+    "licence_expressions.py",
+    "spdx_identifiers.py",
+)
 """The code that decides what the package stage holds."""
 STAGES_CODE = ("*.py", "bases/*.py", "data/**/*")
 """The code and files that decide what the other stages hold."""
@@ -68,7 +75,7 @@ def build_image(plan: ImagePlan, options: Options, steps: Steps) -> list[Path]:
         stages = make_stages(plan, options, steps, held)
         root = workspace / "root"
         with steps.step("programs"):
-            copy_tree(stages.tree / "root", root)
+            borrow_tree(stages.tree / "root", root)
             own = install_programs(root, options.sources.cache / "wheels")
             write_build_id(plan, root)
             label_root(root)

@@ -1,5 +1,6 @@
 """Lay a kickstart's settings over an installed root: names, access, network, firewall, services."""
 
+import glob
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,15 +10,18 @@ from image.config import Group, ImageConfig, Selinux, SshKey, User
 from image.layout import lay_tree
 from image.networkd import network_units
 from image.nftables import firewall_rules
-from nodelib.errors import Code, VirtnodeError
+from nodelib.errors import Code, InvalidInput, VirtnodeError
 
 OVERLAY = Path(__file__).parent / "data/rootfs"
 EMPTY_DIRECTORIES = ("dev", "run", "tmp", "var/tmp", "var/cache", "var/log", "boot")
+KEYMAPS = ("usr/share/keymaps", "usr/lib/kbd/keymaps")
+NEEDS_NO_FILE = ("UTC", "Etc/UTC")
 NOT_FOR_THE_IMAGE = ("etc/ssh/ssh_host_*", "etc/*-", "etc/apt/sources.list*", "var/lib/systemd/random-seed")
 
 
 def configure_root(config: ImageConfig, root: Path) -> None:
     """Apply every setting of the kickstart but its %post scripts to `root`."""
+    check_locale(config, root)
     lay_tree(OVERLAY, root)
     write_locale(config, root)
     write_names(config, root)
@@ -65,6 +69,26 @@ def write_text(path: Path, text: str, mode: int = 0o644) -> None:
     path.chmod(mode)
 
 
+def check_locale(config: ImageConfig, root: Path) -> None:
+    """Raise InvalidInput for a keyboard layout or a time zone that the packages did not bring.
+
+    The kernel knows the layout `us` and every program the zone UTC without any file.
+    """
+    problems = []
+    if config.keyboard != "us" and not any(
+        any((root / folder).rglob(f"{glob.escape(config.keyboard)}.{ending}"))
+        for folder in KEYMAPS
+        for ending in ("map", "map.gz", "kmap", "kmap.gz")
+    ):
+        problems.append(
+            f"no package has the keyboard layout {config.keyboard!r}; Debian's are in console-data"
+        )
+    if config.timezone not in NEEDS_NO_FILE and not (root / "usr/share/zoneinfo" / config.timezone).is_file():
+        problems.append(f"no package has the time zone {config.timezone!r}; they are in tzdata")
+    if problems:
+        raise InvalidInput(problems, "name the package in %packages, or look for a misspelling")
+
+
 def write_locale(config: ImageConfig, root: Path) -> None:
     """Write language, keyboard layout, time zone and time servers."""
     write_text(root / "etc/locale.conf", f"LANG={config.language}\n")
@@ -75,10 +99,23 @@ def write_locale(config: ImageConfig, root: Path) -> None:
     zone.unlink(missing_ok=True)
     zone.symlink_to(f"../usr/share/zoneinfo/{config.timezone}")
     write_text(root / "etc/adjtime", f"0.0 0 0.0\n0\n{'UTC' if config.utc_clock else 'LOCAL'}\n")
+    directory = find_time_sources(root)
     if config.ntp_servers:
         lines = "".join(f"server {server} iburst\n" for server in config.ntp_servers)
-        directory = "etc/chrony/sources.d" if (root / "etc/chrony").is_dir() else "etc/chrony.d"
         write_text(root / directory / "kickstart.sources", lines)
+
+
+def find_time_sources(root: Path) -> str:
+    """Find the folder in which chrony looks for further servers; Fedora's own file names none below /etc."""
+    if (root / "etc/chrony").is_dir():
+        return "etc/chrony/sources.d"
+    settings = root / "etc/chrony.conf"
+    if settings.is_file() and "sourcedir /etc/chrony.d" not in (text := settings.read_text()):
+        (root / "etc/chrony.d").mkdir(exist_ok=True)
+        write_text(
+            settings, f"{text}\n# Further servers, each in a file NAME.sources\nsourcedir /etc/chrony.d\n"
+        )
+    return "etc/chrony.d"
 
 
 def write_names(config: ImageConfig, root: Path) -> None:

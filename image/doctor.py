@@ -1,5 +1,6 @@
 """What this host lacks to build and to test, and which packages bring it."""
 
+import importlib.util
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +11,10 @@ Which = Callable[[str], str | None]
 
 @dataclass(frozen=True)
 class Tool:
-    """A program, or a file when the name begins with `/`, and the package that has it on each host family."""
+    """A program, and the package that has it on each host family.
+
+    A name that begins with `/` is a file, and `import NAME` a module of this Python.
+    """
 
     name: str
     purpose: str
@@ -62,6 +66,21 @@ TEST_TOOLS = (
     Tool("rpmbuild", "makes packages to test dnf with", "rpm", "rpm-build"),
     Tool("rpmsign", "signs packages to test dnf with", "rpm", "rpm-sign"),
     Tool("gpg", "makes keys to test signatures with", "gnupg", "gnupg2"),
+    Tool("/usr/lib/grub/i386-pc", "makes boot images to test with", "grub-pc-bin", "grub2-pc-modules"),
+    Tool("lz4", "compresses archives to read", "lz4", "lz4"),
+    Tool("ip", "names this machine's addresses", "iproute2", "iproute"),
+    Tool("ssh-keygen", "makes keys to show the fingerprints of", "openssh-client", "openssh"),
+    Tool("dbus-daemon", "carries the agent's calls", "dbus-daemon", "dbus-daemon"),
+    Tool("dbus-monitor", "listens to the agent's signals", "dbus-bin", "dbus-tools"),
+    Tool("nft", "checks the agent's packet filter", "nftables", "nftables"),
+    Tool("psql", "keeps an engine's data", "postgresql", "postgresql-server"),
+    Tool("gcc", "compiles the oVirt SDK", "gcc", "gcc"),
+    Tool("xml2-config", "links the oVirt SDK", "libxml2-dev", "libxml2-devel"),
+    Tool("python3-config", "links the oVirt SDK", "python3-dev", "python3-devel"),
+    Tool("import dbus", "speaks to the agent", "python3-dbus", "python3-dbus"),
+    Tool("import gi", "runs the agent's main loop", "python3-gi", "python3-gobject-base"),
+    Tool("import augeas", "edits files that are not ours", "python3-augeas", "python3-augeas"),
+    Tool("import libvirt", "speaks to libvirt", "python3-libvirt", "python3-libvirt"),
 )
 GROUPS: Mapping[str, tuple[Tool, ...]] = {
     "any": TOOLS,
@@ -77,6 +96,8 @@ def find_missing(group: str, which: Which = shutil.which) -> tuple[Tool, ...]:
 
 
 def _is_there(name: str, which: Which) -> bool:
+    if name.startswith("import "):
+        return importlib.util.find_spec(name.removeprefix("import ")) is not None
     return Path(name).exists() if name.startswith("/") else which(name) is not None
 
 

@@ -1,9 +1,11 @@
 """Kernel modules by group: what a kickstart keeps stays, with what it depends on; the rest goes."""
 
 import fnmatch
+import os
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +63,7 @@ def find_kernel_version(root: Path) -> str:
 
 
 def keep_drivers(root: Path, groups: Sequence[DriverGroup]) -> DriverReport:
-    """Drop the modules that no group keeps and no kept module needs, and rewrite depmod's indexes."""
+    """Drop the modules that no group keeps and no kept module needs; depmod's indexes still name them."""
     version = find_kernel_version(root)
     tree = root / "usr/lib/modules" / version
     dependencies = read_dependencies(tree / "modules.dep")
@@ -76,8 +78,12 @@ def keep_drivers(root: Path, groups: Sequence[DriverGroup]) -> DriverReport:
             dropped += path.stat().st_size
             path.unlink()
     _prune_empty(tree / "kernel")
-    run_in_root(root, ["depmod", version])
     return DriverReport(sizes, dropped)
+
+
+def index_drivers(root: Path) -> None:
+    """Write depmod's indexes of the modules that are there."""
+    run_in_root(root, ["depmod", find_kernel_version(root)])
 
 
 def read_dependencies(path: Path) -> dict[str, tuple[str, ...]]:
@@ -115,12 +121,12 @@ def unpack_drivers(root: Path, carried: Collection[str]) -> dict[str, str]:
         packed = [
             path for path in sorted(tree.rglob(f"*.ko{suffix}")) if str(path.relative_to(tree)) not in carried
         ]
-        if packed:
-            run([*command, *packed])
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda share, command=command: run([*command, *share]), _shares(packed)))
         renamed.update(
             {f"/{path.relative_to(root)}": f"/{path.with_suffix('').relative_to(root)}" for path in packed}
         )
-    run_in_root(root, ["depmod", version])
+    index_drivers(root)
     for driver in carried:
         (tree / driver).unlink()
     _prune_empty(tree / "kernel")
@@ -174,6 +180,12 @@ def _expand(pattern: str) -> list[str]:
 def _translate(pattern: str) -> str:
     parts = (re.escape(part).replace(r"\*", "[^/]*") for part in pattern.split("**"))
     return ".*".join(parts)
+
+
+def _shares(paths: Sequence[Path]) -> list[Sequence[Path]]:
+    """Deal paths out to the processors."""
+    count = os.cpu_count() or 1
+    return [share for start in range(count) if (share := paths[start::count])]
 
 
 def _prune_empty(directory: Path) -> None:

@@ -17,6 +17,8 @@ KEYMAP = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 TIME_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}")
 REPOSITORY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]*")
 UNIT_NAME = re.compile(r"[A-Za-z0-9:_.@\\-]+")
+MENU_SYNTAX = frozenset("$;&|<>{}'\\`")
+"""What GRUB, iPXE or PXELINUX would act upon."""
 KERNEL_ARGUMENT = re.compile(r'(?:"[^"]*"|[^\s"])+')
 URL_SCHEMES = ("http", "https", "ftp", "file")
 FILE_SYSTEMS = {"/": "squashfs", "/boot/efi": "efi", "/var/lib/virtnode": "ext4"}
@@ -103,6 +105,12 @@ def read_bootloader(draft: Draft, origin: Origin, arguments: Arguments) -> None:
     if text.count('"') % 2:
         draft.problems.add(
             origin, "bootloader --append has a quote without its pair", 'NAME=VALUE NAME="A B"'
+        )
+    if unsafe := sorted(set(text) & MENU_SYNTAX):
+        draft.problems.add(
+            origin,
+            f"bootloader --append has {' '.join(unsafe)}, which boot menus would not pass on as it stands",
+            "everything but " + " ".join(sorted(MENU_SYNTAX)),
         )
     draft.kernel_arguments.extend(KERNEL_ARGUMENT.findall(text))
     if timeout is None:

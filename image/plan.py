@@ -129,7 +129,7 @@ def make_plan(kickstart: Path, options: Options) -> ImagePlan:
         keys=tuple(hashlib.sha256(Path(key).read_bytes()).hexdigest() for key in config.gpg_keys),
         drivers=tuple(groups[name] for name in config.trim.keep_drivers or groups),
         rules=load_rules(config),
-        size_budget=config.size_budget if options.size_budget is None else options.size_budget,
+        size_budget=find_size_budget(config, options),
         pxe_url=options.pxe_url.rstrip("/"),
         assembler=options.assembler,
     )
@@ -176,6 +176,13 @@ def drop_rules(config: ImageConfig) -> tuple[Rule, ...]:
     origin = Origin(config.source, 0)
     drops = (("removepkg", config.trim.drop_packages), ("remove", config.trim.drop_paths))
     return tuple(Rule(origin, command, (argument,)) for command, arguments in drops for argument in arguments)
+
+
+def find_size_budget(config: ImageConfig, options: Options) -> int | None:
+    """Take the command line's budget; the kickstart's is of a release, for quick compression saves less."""
+    if options.size_budget is not None:
+        return options.size_budget
+    return config.size_budget if options.profile is Profile.RELEASE else None
 
 
 def find_epoch(kickstart: Path, environment: Mapping[str, str] = os.environ) -> int:

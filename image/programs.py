@@ -1,8 +1,10 @@
 """Put the node's own programs into a root: packages, pinned wheels, launchers, units."""
 
+import shutil
 import sys
 from pathlib import Path
 
+from image.bytecode import compile_python
 from image.chroot import run_in_root
 from image.layout import lay_file, lay_tree
 from image.plan import CHECKOUT
@@ -10,8 +12,19 @@ from nodelib.run import run
 
 HOME = "usr/lib/virtnode"
 PACKAGES = ("nodelib", "nodeagent")
-LAUNCHERS = {"virtnode-banner": "nodeagent.banner"}
+LAUNCHERS = {
+    "virtnode-agent": "nodeagent.main",
+    "virtnode-banner": "nodeagent.banner",
+    "virtnode-state": "nodeagent.state_disk",
+    "virtnodectl": "nodeagent.control",
+}
 """Program in /usr/bin: the module whose `main` it calls."""
+
+DATA = {
+    "org.virtnode.Node1.conf": "usr/share/dbus-1/system.d/org.virtnode.Node1.conf",
+    "virtnode.sysusers.conf": "usr/lib/sysusers.d/virtnode.conf",
+}
+"""File in nodeagent/data: where it belongs in a root."""
 
 LAUNCHER = """\
 #!/usr/bin/python3 -I
@@ -32,7 +45,7 @@ def install_programs(root: Path, wheels: Path, source: Path = CHECKOUT) -> list[
     home = root / HOME
     home.mkdir(parents=True)
     for package in PACKAGES:
-        lay_tree(source / package, home / package, ignored=("__pycache__", "units", "*.txt"))
+        lay_tree(source / package, home / package, ignored=("__pycache__", "units", "data", "*.txt"))
     install_vendor(source / "nodeagent/vendor.txt", home / "vendor", wheels)
     own = [f"/{HOME}"]
     for name, module in LAUNCHERS.items():
@@ -44,6 +57,12 @@ def install_programs(root: Path, wheels: Path, source: Path = CHECKOUT) -> list[
     for unit in units:
         lay_file(unit, root / "usr/lib/systemd/system" / unit.name)
         own.append(f"/usr/lib/systemd/system/{unit.name}")
+    for name, place in DATA.items():
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        lay_file(source / "nodeagent/data" / name, root / place)
+        own.append(f"/{place}")
+    # The bus's policy names the group; a node makes none when it starts, for its root looks complete.
+    run_in_root(root, ["systemd-sysusers", "virtnode.conf"])
     run_in_root(root, ["systemctl", "preset", *(unit.name for unit in units)])
     compile_python(root, f"/{HOME}")
     return own
@@ -68,19 +87,7 @@ def install_vendor(requirements: Path, destination: Path, wheels: Path) -> None:
     ]
     argv += ["--only-binary=:all:", "--platform=any", "--implementation=py", "--cache-dir", str(wheels)]
     run([*argv, "--target", str(destination), "--requirement", str(requirements)])
-
-
-def compile_python(root: Path, directory: str) -> None:
-    """Compile the modules below `directory` for the root's own Python, whatever the time stamps."""
-    argv = [
-        "python3",
-        "-I",
-        "-m",
-        "compileall",
-        "-q",
-        "-j2",
-        "--invalidation-mode",
-        "unchecked-hash",
-        directory,
-    ]
-    run_in_root(root, argv)
+    # Programs that wheels bring along call the Python of this host, and what was installed lists their sums.
+    shutil.rmtree(destination / "bin", ignore_errors=True)
+    for record in destination.glob("*.dist-info/RECORD"):
+        record.unlink()

@@ -33,6 +33,21 @@ def write_sums(out: Path) -> Path:
     return path
 
 
+def keep_sums(finished: Path, out: Path) -> None:
+    """Add to the sums of `finished` those of files that only the build before it left in `out`."""
+    old, new = out / SUMS_NAME, finished / SUMS_NAME
+    if not (old.is_file() and new.is_file()):
+        return
+    made = {child.name for child in finished.iterdir()}
+    kept = [
+        line
+        for line in old.read_text().splitlines()
+        if (path := line.partition("  ")[2]).partition("/")[0] not in made and (out / path).is_file()
+    ]
+    lines = sorted([*new.read_text().splitlines(), *kept], key=lambda line: line.partition("  ")[2])
+    new.write_text("".join(f"{line}\n" for line in lines))
+
+
 def digest_of(path: Path) -> str:
     """Return a file's SHA-256 in hexadecimal, read piece by piece."""
     with path.open("rb") as file:

@@ -2,15 +2,18 @@
 
 import dataclasses
 import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from image.bases import BootFiles, Package
+from image.bytecode import compile_libraries
 from image.configure import clean_root, configure_root, write_text
 from image.drivers import (
     find_kernel_version,
+    index_drivers,
     keep_drivers,
     keep_firmware,
     read_dependencies,
@@ -21,7 +24,7 @@ from image.initramfs import LOCAL, NETWORK, make_initramfs
 from image.lorax import has_template_runner, run_with_lorax
 from image.plan import PRODUCT, ImagePlan, Profile, drop_rules, template_variables
 from image.post import run_post_scripts
-from image.programs import compile_python
+from image.selinux import POLICY
 from image.trim import TrimReport, apply_trim, prune_empty_directories
 from nodelib.errors import Code, VirtnodeError
 from nodelib.run import run
@@ -69,6 +72,19 @@ def read_notes(folder: Path) -> TreeNotes:
 def copy_tree(source: Path, target: Path) -> None:
     """Copy a tree with everything that belongs to it: owners, times, links, extended attributes."""
     run(["cp", "--archive", "--reflink=auto", source, target])
+
+
+def borrow_tree(source: Path, target: Path) -> None:
+    """Copy a tree's folders, and give its files a second name: replace a file of `target`, never change one.
+
+    An SELinux policy means that labels are written to the files themselves; those are copied, as are files
+    of another file system.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if (source / POLICY).is_dir() or source.stat().st_dev != target.parent.stat().st_dev:
+        copy_tree(source, target)
+    else:
+        run(["cp", "--archive", "--link", source, target])
 
 
 def write_package_list(packages: list[Package], folder: Path) -> None:
@@ -137,6 +153,7 @@ def make_kernel_stage(plan: ImagePlan, installed: Path, folder: Path) -> None:
     copy_tree(installed / "root", scratch)
     write_identity(plan, scratch)
     keep_drivers(scratch, plan.drivers)
+    index_drivers(scratch)
     version = find_kernel_version(scratch)
     shutil.copyfile(find_kernel_image(scratch, version), folder / "vmlinuz")
     compressor = INITRAMFS_COMPRESSION[plan.profile]
@@ -180,7 +197,7 @@ def make_tree_stage(plan: ImagePlan, installed: Path, kernel: Path, folder: Path
     report = trim_root(plan, root, packages)
     prune_empty_directories(root, packages, report)
     run(["ldconfig", "-r", root])
-    recompile_python(root)
+    packages = rename_files(packages, compile_libraries(root))
     clean_root(root)
     notes = TreeNotes(tuple(report.warnings), drivers, tuple(made))
     (folder / NOTES).write_text(json.dumps(dataclasses.asdict(notes)))
@@ -199,9 +216,12 @@ def trim_root(plan: ImagePlan, root: Path, packages: Sequence[Package]) -> TrimR
 
 def list_files(root: Path) -> frozenset[str]:
     """List what is no directory in a tree, as absolute paths inside it."""
-    return frozenset(
-        f"/{path.relative_to(root)}" for path in root.rglob("*") if path.is_symlink() or not path.is_dir()
-    )
+    top = len(str(root))
+    found: set[str] = set()
+    for folder, directories, names in os.walk(root):
+        links = [name for name in directories if Path(folder, name).is_symlink()]
+        found.update(f"{folder[top:]}/{name}" for name in names + links)
+    return frozenset(found)
 
 
 def rename_files(packages: Sequence[Package], renamed: Mapping[str, str]) -> list[Package]:
@@ -211,15 +231,6 @@ def rename_files(packages: Sequence[Package], renamed: Mapping[str, str]) -> lis
         dataclasses.replace(package, files=tuple(aliases.get(path, path) for path in package.files))
         for package in packages
     ]
-
-
-def recompile_python(root: Path) -> None:
-    """Compile modules anew: every file of the image shows one time, which byte-code must not check."""
-    libraries = sorted(path for path in (root / "usr").glob("lib*/python3*") if not path.is_symlink())
-    for library in libraries:
-        for compiled in library.rglob("__pycache__"):
-            shutil.rmtree(compiled)
-        compile_python(root, f"/{library.relative_to(root)}")
 
 
 def driver_groups_of(plan: ImagePlan, root: Path) -> Mapping[str, str]:

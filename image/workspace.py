@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from image.sums import keep_sums
 from nodelib.errors import Code, VirtnodeError
 from nodelib.interruption import interruption_waits
 
@@ -52,8 +53,10 @@ def remove_leftovers(out: Path) -> None:
 def publish(finished: Path, out: Path) -> list[Path]:
     """Move each finished artefact from `finished` to `out`, replacing an older one of the same name.
 
-    What is replaced moves to a folder beside `finished`. An interruption waits until all have moved.
+    What is replaced moves to a folder beside `finished`. What an earlier build left and this one does not
+    make stays, and keeps its line in SHA256SUMS. An interruption waits until all have moved.
     """
+    keep_sums(finished, out)
     replaced = finished.with_name(REPLACED)
     replaced.mkdir()
     published = []

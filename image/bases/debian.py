@@ -15,6 +15,7 @@ from image.bases import BootFiles, Package, Report, RepositoryState, Sources
 from image.bases.apt import MIRROR_HINT, Archive, find_archives
 from image.bases.licences import licence_of_copyright
 from image.bases.unsynced import unsynced_argv
+from image.chroot import PATH
 from image.config import ImageConfig, Packages
 from nodelib.errors import Code, VirtnodeError
 from nodelib.run import Result, disk_full_error, run
@@ -28,6 +29,11 @@ SEARCH_TIMEOUT = 20
 BOOT_PACKAGES = ("shim-signed", "shim-helpers-amd64-signed", "grub-efi-amd64-signed", "grub-pc-bin")
 DOCUMENTATION = ("/usr/share/man/*", "/usr/share/info/*", "/usr/share/doc/*", "/usr/share/lintian/*")
 COPYRIGHT = "/usr/share/doc/*/copyright"
+FILTERS = "/etc/dpkg/dpkg.cfg.d/virtnode"
+ASIDE = Path(__file__).parents[1] / "data/mmdebstrap/aside"
+"""Commands that package scripts find in place of the real ones."""
+ASIDE_INSIDE = "/.virtnode-aside"
+"""Where those lie in the root, first on the path, while packages are installed."""
 PACKAGE_QUERY = "${Package}\t${Version}\t${Architecture}\t${source:Package} ${source:Version}"
 MISSING_PACKAGE = re.compile(
     r"E: Unable to locate package (\S+)|E: Package '([^']+)' has no installation candidate"
@@ -164,18 +170,46 @@ def mmdebstrap_argv(
         "--architectures=amd64",
     ]
     argv += [f"--aptopt=APT::Install-Recommends {'false' if packages.exclude_weakdeps else 'true'}"]
-    inside = '"$1"/var/cache/apt/archives'
+    inside = _inside("/var/cache/apt/archives")
     argv.append(f"--setup-hook=mkdir -p {inside} && mount --bind {shlex.quote(str(archives))} {inside}")
-    argv.append(f"--customize-hook=umount {inside}")
+    argv.append(f"--extract-hook={_extract_hook(_path_filters(packages))}")
+    argv.append(f"--aptopt=DPkg::Path {ASIDE_INSIDE}:{PATH}")
+    argv.append(f"--customize-hook={_customize_hook()} && umount {inside}")
     argv += [
         "--aptopt=APT::Keep-Downloaded-Packages true",
         "--skip=download/empty",
         "--skip=essential/unlink",
     ]
-    argv += [f"--dpkgopt={option}" for option in _path_filters(packages)]
     wanted = [*packages.install, *(f"{name}-" for name in packages.exclude)]
     argv.append(f"--include={','.join(wanted)}")
     return [*argv, config.suite, str(root), *source_lines]
+
+
+def _extract_hook(filters: Sequence[str]) -> str:
+    """Write the shell that gives the root's dpkg its filters, and what stands aside of the path.
+
+    Mmdebstrap would filter what it extracts file by file, in Python: several seconds. dpkg unpacks these
+    packages once more, so what falls under a filter can go here, and what is kept of it comes back.
+    """
+    excluded = [word.removeprefix("path-exclude=") for word in filters if word.startswith("path-exclude=")]
+    commands = [f"cp --recursive {shlex.quote(str(ASIDE))} {_inside(ASIDE_INSIDE)}"]
+    if filters:
+        commands.append(f"rm -rf {' '.join(map(_inside, excluded))}")
+        commands.append(f"printf '%s\\n' {shlex.join(filters)} >{_inside(FILTERS)}")
+    return " && ".join(commands)
+
+
+def _customize_hook() -> str:
+    """Write the shell that waits for what runs beside the installer, and takes away what stood aside."""
+    indexed = _inside(f"{ASIDE_INSIDE}/depmod")
+    waiting = f"until [ -s {indexed}.status ]; do sleep 0.1; done; read -r status <{indexed}.status"
+    succeeded = f'{{ [ ! -e {indexed}.begun ] || {{ {waiting}; [ "$status" = 0 ]; }}; }}'
+    return f"{succeeded} && rm -r {_inside(ASIDE_INSIDE)}"
+
+
+def _inside(path: str) -> str:
+    """Name a path of the root for a hook's shell."""
+    return f'"$1"{path}'
 
 
 def _path_filters(packages: Packages) -> list[str]:

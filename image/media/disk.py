@@ -5,6 +5,7 @@ import os
 import struct
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from image.config import Partition
 from image.media import Payload
 from image.media.fat import CLUSTER_SLACK, make_fat
 from image.media.grub import LIVE, RESCUE, SCREEN, SERIAL, Entry, make_core_image, menu_text
-from image.media.sparse import compress_sparse
+from image.media.sparse import compress_sparse, read_sparse
 from nodelib.errors import Code, VirtnodeError
 from nodelib.run import run
 
@@ -78,10 +79,13 @@ def make_disk(payload: Payload, workspace: Path, output: Path) -> list[Path]:
     state = workspace / "state.img"
     make_state(state, by_name["virtnode-state"].size * MEBIBYTE, payload)
     copy_into(raw, state, by_name["virtnode-state"])
-    compressed = output / f"{payload.name}.raw.zst"
-    compress_sparse(raw, compressed)
-    qcow2 = output / f"{payload.name}.qcow2"
-    run(["qemu-img", "convert", "-m", "1", "-f", "raw", "-O", "qcow2", raw, qcow2])
+    compressed, qcow2 = output / f"{payload.name}.raw.zst", output / f"{payload.name}.qcow2"
+    with ThreadPoolExecutor() as pool:
+        converting = pool.submit(
+            run, ["qemu-img", "convert", "-m", "1", "-f", "raw", "-O", "qcow2", raw, qcow2]
+        )
+        compress_sparse(raw, compressed)
+        converting.result()
     for path in (raw, esp, state):
         path.unlink()
     return [compressed, qcow2]
@@ -179,10 +183,9 @@ def copy_into(raw: Path, content: Path, region: Region) -> None:
     size = content.stat().st_size
     if size > region.size * MEBIBYTE:
         raise region_too_small(region, size)
-    target = raw.open("r+b")
-    with target, content.open("rb") as source:
-        offset = region.start * MEBIBYTE
-        while block := source.read(MEBIBYTE):
+    offset = region.start * MEBIBYTE
+    with raw.open("r+b") as target:
+        for block in read_sparse(content):
             if block.count(0) != len(block):
                 os.pwrite(target.fileno(), block, offset)
             offset += len(block)

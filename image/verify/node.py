@@ -30,6 +30,7 @@ INTERRUPTION_SECONDS = 1.0
 """How soon an interruption is noticed while the node is silent."""
 
 SIGNS = {
+    b"Oops: int3": Ending.BREAKPOINT,
     b"Kernel panic - not syncing": Ending.PANIC,
     b"Entering emergency mode": Ending.EMERGENCY,
     b"You are in emergency mode": Ending.EMERGENCY,

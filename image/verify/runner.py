@@ -111,7 +111,8 @@ def verify_case(case: Case, artefact: Path, setup: Setup) -> Verdict:
         if verdict.passed or verdict.ending is Ending.INTERRUPTED:
             shutil.rmtree(folder)
             return dataclasses.replace(verdict, evidence=None)
-        if not lost_machine(case, verdict) or attempt == case.attempts:
+        emulated = setup.accelerator.name != "kvm"
+        if not lost_machine(case, verdict, emulated=emulated) or attempt == case.attempts:
             return verdict
         logger.warning(
             "%s: attempt %d of %d lost its machine (%s; see %s); trying again",

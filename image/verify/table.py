@@ -1,12 +1,18 @@
 """Verdicts as a table for people and as JSON for programs."""
 
 import json
+import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
 from image.verify.verdict import Verdict
+
+LAST_WORDS = 20
+"""Lines of its console that are shown of a machine that failed."""
+TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b[c7-8]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def verdict_table(verdicts: Iterable[Verdict]) -> Table:
@@ -35,11 +41,22 @@ def _number(value: float | None) -> str:
 
 
 def failure_lines(verdict: Verdict) -> list[str]:
-    """Return what to print of a medium that failed: its reasons, and where the evidence is."""
+    """Return what to print of a medium that failed: reasons, its last words, and where the evidence is."""
     if verdict.passed:
         return []
-    lines = [f"{verdict.medium}: {reason}" for reason in verdict.reasons]
-    return [*lines, f"{verdict.medium}: console, journal and screenshot are in {verdict.evidence}"]
+    lines = [*verdict.reasons, *last_words(verdict.evidence)]
+    lines.append(f"console, journal and screenshot are in {verdict.evidence}")
+    return [f"{verdict.medium}: {line}" for line in lines]
+
+
+def last_words(evidence: Path | None) -> list[str]:
+    """Return the end of what a machine wrote to its console, without what only a terminal understands."""
+    try:
+        text = "" if evidence is None else (evidence / "console.log").read_text(errors="replace")
+    except FileNotFoundError:
+        return []
+    lines = [line.rstrip() for line in TERMINAL_CODES.sub("", text).splitlines()]
+    return [f"console: {line}" for line in lines if line][-LAST_WORDS:]
 
 
 def verdicts_json(verdicts: Iterable[Verdict]) -> str:

@@ -18,6 +18,7 @@ class Ending(StrEnum):
     DEADLINE = "no report came within the deadline"
     ENDED = "the machine ended before its report"
     PANIC = "the node's kernel panicked"
+    BREAKPOINT = "the node's kernel met a breakpoint of its own"
     INTERRUPTED = "the verification was interrupted"
     EMERGENCY = "the node's start gave up in emergency mode"
 
@@ -59,12 +60,16 @@ def judge(
     )
 
 
-def lost_machine(case: Case, verdict: Verdict) -> bool:
-    """Tell whether using KVM took the emulated node along, or a guest never spoke: what may be tried again.
+def lost_machine(case: Case, verdict: Verdict, *, emulated: bool) -> bool:
+    """Tell whether emulation lost the machine, or a guest never spoke: what may be tried again.
 
-    A node says how much memory it has just before libvirt is asked, which looks at KVM: a panic from then on,
-    in a node that had come up, is of the emulated virtualisation. Any earlier one is the node's own.
+    A kernel puts breakpoints where it rewrites its code, and no processor meets one that is gone; an emulated
+    processor may, while another rewrites. A node says how much memory it has just before libvirt is asked,
+    which looks at KVM: a panic from then on, in a node that had come up, is of the emulated virtualisation.
+    Any earlier one is the node's own.
     """
+    if verdict.ending is Ending.BREAKPOINT and emulated and case.cpus > 1:
+        return True
     if verdict.ending is Ending.PANIC and verdict.report.memory_mib is not None:
         return True
     guest = verdict.report.guest

@@ -11,6 +11,7 @@ from image.config import Firewall, Group, ImageConfig, Network, Selinux, SshKey,
 from image.configure import (
     OVERLAY,
     add_accounts,
+    check_locale,
     choose_services,
     clean_root,
     configure_root,
@@ -22,7 +23,7 @@ from image.configure import (
     write_ssh_keys,
     write_text,
 )
-from nodelib.errors import Code, VirtnodeError
+from nodelib.errors import Code, InvalidInput, VirtnodeError
 from nodelib.run import run
 from tests.image.trees import list_tree, make_tree
 
@@ -201,3 +202,31 @@ def test_an_account_that_cannot_be_made_is_told(root: Path) -> None:
         with pytest.raises(VirtnodeError, match=message) as caught:
             add_accounts((), users, "", root)
         assert caught.value.code is Code.INVALID
+
+
+def test_a_layout_or_zone_that_no_package_has_is_told(tmp_path: Path) -> None:
+    """A keyboard that silently stays American is found by whoever cannot type a password."""
+    config = dataclasses.replace(CONFIG, keyboard="cz", timezone="Europe/Prague")
+    with pytest.raises(InvalidInput) as caught:
+        check_locale(config, tmp_path)
+    assert len(caught.value.problems) == 2
+    assert "console-data" in caught.value.problems[0]
+    make_tree(
+        tmp_path, {"usr/share/keymaps/i386/qwertz/cz.kmap.gz": "", "usr/share/zoneinfo/Europe/Prague": ""}
+    )
+    check_locale(config, tmp_path)
+
+
+def test_the_defaults_need_no_file(tmp_path: Path) -> None:
+    """The kernel's own layout and UTC are always there."""
+    check_locale(CONFIG, tmp_path)
+
+
+def test_chrony_reads_further_servers_on_fedora_too(tmp_path: Path) -> None:
+    """Its own file names no folder below /etc; ours does, once."""
+    make_tree(tmp_path, {"etc/chrony.conf": "pool example.invalid iburst\nsourcedir /run/chrony-dhcp\n"})
+    config = dataclasses.replace(CONFIG, ntp_servers=("ntp.example.invalid",))
+    for _ in range(2):
+        write_locale(config, tmp_path)
+    assert (tmp_path / "etc/chrony.conf").read_text().count("\nsourcedir /etc/chrony.d\n") == 1
+    assert (tmp_path / "etc/chrony.d/kickstart.sources").read_text() == "server ntp.example.invalid iburst\n"

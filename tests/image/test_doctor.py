@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from image.bases.debian import KEYRING
-from image.doctor import GROUPS, find_missing, packages_of
+from image.doctor import GROUPS, _is_there, find_missing, packages_of
 from image.plan import CHECKOUT
 
 
@@ -27,6 +27,14 @@ def test_a_tool_with_a_slash_is_a_file() -> None:
     """Debian's keyring is looked for as a file, where the Debian base looks."""
     files = [tool.name for tool in GROUPS["debian"] if tool.name.startswith("/")]
     assert files == [str(KEYRING)]
+
+
+def test_a_module_is_looked_for_in_this_python() -> None:
+    """A binding that only the distribution has is a package to install like any other."""
+    names = {tool.name for tool in GROUPS["test"] if tool.name.startswith("import ")}
+    assert "import dbus" in names
+    assert _is_there("import json", nothing)
+    assert not _is_there("import no_such_module_here", nothing)
 
 
 @pytest.mark.parametrize("family", ["debian", "fedora"])

@@ -20,6 +20,7 @@ from image.plan import (
     check_kickstart,
     code_digest,
     find_epoch,
+    find_size_budget,
     make_plan,
     programs_digest,
 )
@@ -231,3 +232,20 @@ def test_scripts_differ_by_more_than_their_text(plan: Plan) -> None:
     assert with_script(moved) == made.id
     assert with_script(dataclasses.replace(script, chroot=False)) != made.id
     assert with_script(dataclasses.replace(script, error_on_fail=True)) != made.id
+
+
+@pytest.mark.parametrize(
+    ("profile", "asked", "budget"),
+    [
+        (Profile.RELEASE, None, 120),
+        (Profile.RELEASE, 7, 7),
+        (Profile.DEV, None, None),
+        (Profile.DEV, 7, 7),
+    ],
+)
+def test_the_kickstarts_budget_is_of_a_release(
+    profile: Profile, asked: int | None, budget: int | None, tmp_path: Path
+) -> None:
+    """Quick compression may be larger, unless the command line says how large."""
+    config = ImageConfig(source=Path("node.ks"), base="debian", suite="trixie", size_budget=120)
+    assert find_size_budget(config, Options(out=tmp_path, profile=profile, size_budget=asked)) == budget

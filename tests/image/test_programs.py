@@ -6,7 +6,7 @@ import pytest
 
 from image.chroot import run_in_root
 from image.plan import CHECKOUT
-from image.programs import HOME, LAUNCHER, LAUNCHERS, PACKAGES, install_programs, install_vendor
+from image.programs import DATA, HOME, LAUNCHER, LAUNCHERS, PACKAGES, install_programs, install_vendor
 from nodelib.errors import VirtnodeError
 from nodelib.run import run
 
@@ -27,6 +27,21 @@ def test_units_start_programs_that_are_installed() -> None:
                 assert line.partition("=")[2].split()[0].removeprefix("/usr/bin/") in LAUNCHERS
 
 
+def test_all_data_of_the_agent_is_installed() -> None:
+    """Each file of nodeagent/data has its place in a root."""
+    assert {path.name for path in (CHECKOUT / "nodeagent/data").iterdir()} == set(DATA)
+
+
+def test_units_of_ours_are_switched_on() -> None:
+    """Each unit that can be enabled is named by the preset."""
+    preset = CHECKOUT / "image/data/rootfs/usr/lib/systemd/system-preset/00-virtnode.preset"
+    enabled = {
+        line.partition(" ")[2] for line in preset.read_text().splitlines() if line.startswith("enable")
+    }
+    for unit in (CHECKOUT / "nodeagent/units").iterdir():
+        assert ("[Install]" in unit.read_text()) == (unit.name in enabled), unit.name
+
+
 def test_no_pins_is_nothing_to_install(tmp_path: Path) -> None:
     """Comments alone ask for no wheel, and pip is not run."""
     (tmp_path / "vendor.txt").write_text("# none yet\n\n")
@@ -43,7 +58,7 @@ def test_a_pin_without_a_hash_is_refused(tmp_path: Path) -> None:
 
 def test_what_a_node_runs_needs_no_more_than_the_node_has() -> None:
     """Programs of the node import neither the image builder nor anything it needs."""
-    imported = "import sys; import nodeagent.banner; print(*sys.modules)"
+    imported = "import sys; import nodeagent.banner, nodeagent.state_disk; print(*sys.modules)"
     modules = run(["python3", "-c", imported], cwd=CHECKOUT).stdout.split()
     assert not {"image", "rich", "pykickstart", "mako", "elftools"} & set(modules)
 
@@ -68,11 +83,14 @@ def test_a_real_root_runs_them(root: Path, tmp_path: Path) -> None:
             assert source.stat().st_mode & 0o777 == 0o644
             assert list((source.parent / "__pycache__").glob(f"{source.stem}.*.pyc"))
     assert not list((root / HOME).rglob("units"))
+    # It would hold sums of programs that name the Python of the host that builds.
+    assert not list((root / HOME).rglob("RECORD"))
     assert all((root / path.lstrip("/")).exists() for path in own)
     enabled = {path.name for path in (root / "etc/systemd/system").glob("*.wants/*")}
-    assert "virtnode-banner.service" in enabled
+    assert {"virtnode-banner.service", "virtnode-agent.service", "virtnode-state.service"} <= enabled
+    assert any(line.startswith("virtnode:") for line in (root / "etc/group").read_text().splitlines())
     for module in LAUNCHERS.values():
-        check = f"import sys; sys.path[:0] = ['/{HOME}']; import {module}"
+        check = f"import sys; sys.path[:0] = ['/{HOME}', '/{HOME}/vendor']; import {module}"
         assert run_in_root(root, ["python3", "-I", "-c", check]).status == 0
 
 

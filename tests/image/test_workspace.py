@@ -2,12 +2,15 @@
 
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from image.sums import write_sums
 from image.workspace import LOCK_NAME, open_workspace, publish
 from nodelib.errors import Code, VirtnodeError
+from tests.image.trees import make_tree
 
 
 def names(folder: Path) -> set[str]:
@@ -107,3 +110,16 @@ def test_an_interruption_waits_until_all_have_moved(tmp_path: Path) -> None:
     finally:
         signal.signal(signal.SIGINT, previous)
     assert names(tmp_path) == {"node.iso", "pxe"}
+
+
+def test_what_an_earlier_build_left_keeps_its_sum(tmp_path: Path) -> None:
+    """A build of fewer media leaves a folder that its sums still describe; a replaced folder goes whole."""
+    finished, out = tmp_path / "work/finished", tmp_path / "out"
+    make_tree(out, {"a.iso": "old", "pxe/vmlinuz": "old", "pxe/gone": "old", "manifest.json": "old"})
+    write_sums(out)
+    make_tree(finished, {"pxe/vmlinuz": "new", "manifest.json": "new"})
+    write_sums(finished)
+    publish(finished, out)
+    assert subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=out).returncode == 0
+    listed = [line.partition("  ")[2] for line in (out / "SHA256SUMS").read_text().splitlines()]
+    assert listed == ["a.iso", "manifest.json", "pxe/vmlinuz"]

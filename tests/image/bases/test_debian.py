@@ -1,12 +1,14 @@
 """The Debian base: command lines, states of archives, and failures in a person's words."""
 
+import os
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from image.bases import Sources
-from image.bases.debian import KEYRING, Debian, mmdebstrap_argv
+from image.bases.debian import ASIDE_INSIDE, FILTERS, KEYRING, Debian, mmdebstrap_argv
 from image.config import ImageConfig, Packages, Repository
 from nodelib.errors import Code, VirtnodeError
 from tests.image.archives import SUITE, make_archive, served
@@ -39,23 +41,82 @@ def test_the_command_line_has_what_the_kickstart_says() -> None:
     assert argv[-3:] == [SUITE, "/root tree", "deb LINE"]
     assert "--include=systemd,udev,perl-" in argv
     assert "--aptopt=APT::Install-Recommends false" in argv
-    assert "--dpkgopt=path-exclude=/usr/share/man/*" in argv
-    assert "--dpkgopt=path-include=/usr/share/doc/*/copyright" in argv
-    assert "--dpkgopt=path-include=/usr/share/locale/cs/*" in argv
+    hook = extract_hook_of(CONFIG.packages)
+    assert "path-exclude=/usr/share/man/*" in hook
+    assert "path-include=/usr/share/doc/*/copyright" in hook
+    assert "path-include=/usr/share/locale/cs/*" in hook
 
 
-def test_licences_are_included_after_what_excludes_them() -> None:
-    """Dpkg lets the last filter that matches decide."""
-    options = [word for word in argv_of(CONFIG.packages) if word.startswith("--dpkgopt")]
-    position = {word.partition("=")[2]: number for number, word in enumerate(options)}
-    assert position["path-include=/usr/share/doc/*/copyright"] > position["path-exclude=/usr/share/doc/*"]
+def extract_hook_of(packages: Packages) -> str:
+    """Give the hook that runs once the first packages are extracted."""
+    (hook,) = [word for word in argv_of(packages) if word.startswith("--extract-hook=")]
+    return hook.removeprefix("--extract-hook=")
 
 
-def test_nothing_is_left_out_unasked() -> None:
+def run_extract_hook(packages: Packages, root: Path) -> None:
+    """Do to `root` what mmdebstrap does."""
+    subprocess.run(["sh", "-c", extract_hook_of(packages), "exec", str(root)], check=True)
+
+
+def test_dpkg_in_the_root_has_the_filters(tmp_path: Path) -> None:
+    """Licences are included after what excludes them: the last filter that matches decides."""
+    make_tree(tmp_path, {"etc/dpkg/dpkg.cfg.d/README": ""})
+    run_extract_hook(CONFIG.packages, tmp_path)
+    lines = (tmp_path / FILTERS.lstrip("/")).read_text().splitlines()
+    assert lines.index("path-include=/usr/share/doc/*/copyright") > lines.index(
+        "path-exclude=/usr/share/doc/*"
+    )
+    assert "path-exclude=/usr/share/locale/*/LC_MESSAGES/*" in lines
+
+
+def test_what_was_extracted_before_the_filters_goes(tmp_path: Path) -> None:
+    """dpkg unpacks those packages again, and brings back what the filters let through."""
+    gone = ["usr/share/doc/base/copyright", "usr/share/man/man1/a.1", "usr/share/locale/de/LC_MESSAGES/a.mo"]
+    kept = ["usr/share/locale/locale.alias", "etc/dpkg/dpkg.cfg.d/README"]
+    make_tree(tmp_path, dict.fromkeys([*gone, *kept], ""))
+    run_extract_hook(CONFIG.packages, tmp_path)
+    assert not any((tmp_path / name).exists() for name in gone)
+    assert all((tmp_path / name).exists() for name in kept)
+
+
+def test_nothing_is_left_out_unasked(tmp_path: Path) -> None:
     """Without options everything a package brings is installed, and what it recommends."""
+    packages = Packages(install=("systemd",))
+    make_tree(tmp_path, {"usr/share/doc/base/README": ""})
+    run_extract_hook(packages, tmp_path)
+    assert (tmp_path / "usr/share/doc/base/README").exists()
+    assert not (tmp_path / FILTERS.lstrip("/")).exists()
+    assert "--aptopt=APT::Install-Recommends true" in argv_of(packages)
+
+
+def test_what_the_pipeline_does_itself_stands_aside(tmp_path: Path) -> None:
+    """Package scripts find our commands first, and nothing of them stays."""
+    run_extract_hook(Packages(install=("systemd",)), tmp_path)
+    aside = tmp_path / ASIDE_INSIDE.lstrip("/")
+    assert sorted(path.name for path in aside.iterdir()) == ["depmod", "py3compile"]
+    assert all(os.access(path, os.X_OK) for path in aside.iterdir())
     argv = argv_of(Packages(install=("systemd",)))
-    assert not any(word.startswith("--dpkgopt") for word in argv)
-    assert "--aptopt=APT::Install-Recommends true" in argv
+    assert f"--aptopt=DPkg::Path {ASIDE_INSIDE}:/usr/sbin:/usr/bin:/sbin:/bin" in argv
+    assert any(word.startswith("--customize-hook=") and "umount" in word for word in argv)
+
+
+def run_customize_hook(root: Path) -> int:
+    """Do to `root` what mmdebstrap does last, but for the mount; return the status."""
+    (hook,) = [word for word in argv_of(CONFIG.packages) if word.startswith("--customize-hook=")]
+    command = hook.removeprefix("--customize-hook=").partition(" && umount")[0]
+    return subprocess.run(["sh", "-c", command, "exec", str(root)], timeout=30).returncode
+
+
+@pytest.mark.parametrize(("indexed", "status"), [(None, 0), ("true", 0), ("false", 1)])
+def test_the_installer_waits_for_the_index(tmp_path: Path, indexed: str | None, status: int) -> None:
+    """It runs beside the installer: without a kernel there is none, and one that failed fails the build."""
+    run_extract_hook(Packages(install=("systemd",)), tmp_path)
+    stub = tmp_path / ASIDE_INSIDE.lstrip("/") / "depmod"
+    if indexed:
+        stub.write_text(stub.read_text().replace("/usr/sbin/depmod", f"sleep 0.3; {indexed}"))
+        subprocess.run([stub, "6.1"], check=True)
+    assert run_customize_hook(tmp_path) == status
+    assert stub.exists() is (status != 0)
 
 
 def test_paths_are_quoted_for_the_hook() -> None:

@@ -1,5 +1,6 @@
 """Verdicts are shown as a table and as JSON."""
 
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -38,6 +39,15 @@ def test_failure_is_told_with_its_evidence() -> None:
         "pxe-bios: no report came within the deadline",
         "pxe-bios: console, journal and screenshot are in /evidence/pxe-bios",
     ]
+
+
+def test_failure_shows_the_last_words(tmp_path: Path) -> None:
+    """Where the evidence is lost, the console's end tells what the machine waited for."""
+    lines = [f"[    {number}.0] line {number}" for number in range(30)]
+    console = "\r\n".join(["BdsDxe: starting\x1b[2J\x1b[01;01H", *lines, "", "\x1b[0;1;31mStopped\x1b[0m"])
+    (tmp_path / "console.log").write_bytes(console.encode() + b"\xff")
+    told = failure_lines(dataclasses.replace(FAILED, evidence=tmp_path))
+    assert told[1:-1] == [f"pxe-bios: console: {line}" for line in [*lines[-19:], "Stopped\ufffd"]]
 
 
 def test_json_has_numbers_and_nulls() -> None:

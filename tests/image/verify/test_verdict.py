@@ -102,6 +102,8 @@ def test_guest_s_trouble_is_a_reason() -> None:
         (CASE, MEMORY, Ending.PANIC, True),
         (CASE, MEMORY, Ending.DEADLINE, False),
         (CASE, make_report(), Ending.REPORTED, False),
+        (Case("two", Kind.ISO, cpus=2), "", Ending.BREAKPOINT, True),
+        (CASE, "", Ending.BREAKPOINT, False),
     ],
     ids=[
         "node died with the guest",
@@ -112,11 +114,20 @@ def test_guest_s_trouble_is_a_reason() -> None:
         "died when libvirt looked at KVM",
         "hung when libvirt looked at KVM",
         "told its faults",
+        "met another processor's breakpoint",
+        "met a breakpoint alone",
     ],
 )
-def test_only_what_emulated_kvm_breaks_may_be_tried_again(
+def test_only_what_emulation_breaks_may_be_tried_again(
     case: Case, text: str, ending: Ending, lost: bool
 ) -> None:
     """A fault of the node itself is never retried."""
     verdict = Verdict(case.name, ("x",), ending=ending, report=parse_report(text))
-    assert lost_machine(case, verdict) is lost
+    assert lost_machine(case, verdict, emulated=True) is lost
+
+
+def test_hardware_s_own_breakpoint_is_final() -> None:
+    """No real processor meets a breakpoint that is gone: there it is a fault of the kernel."""
+    case = Case("two", Kind.ISO, cpus=2)
+    verdict = Verdict(case.name, ("x",), ending=Ending.BREAKPOINT, report=parse_report(""))
+    assert not lost_machine(case, verdict, emulated=False)
