@@ -27,7 +27,7 @@ from image.bases.debian import Debian
 from image.plan import CHECKOUT, ImagePlan, Options, Profile, make_plan
 from image.programs import install_programs
 from image.squashfs import make_squashfs
-from image.tree import CARRIED_DRIVERS, copy_tree, make_tree_stage, write_package_list
+from image.tree import CARRIED_DRIVERS, borrow_tree, make_tree_stage, write_package_list
 
 KICKSTART = CHECKOUT / "kickstarts/node-debian.ks"
 
@@ -69,18 +69,21 @@ def main() -> None:
     arguments.work.mkdir(parents=True, exist_ok=True)
     sources = Sources(cache=arguments.work / "ours/cache")
     plan = make_plan(KICKSTART, Options(out=arguments.work, profile=arguments.profile, sources=sources))
-    mkosi = Mkosi(find_program(arguments.mkosi), arguments.work / "mkosi")
+    mkosi = Mkosi(find_program(arguments.mkosi), arguments.work / "mkosi", arguments.work)
     mkosi.configure(plan.config)
     if not (any(sources.cache.rglob("*.deb")) and mkosi.has_packages):
         print("downloading packages, in a round that does not count", flush=True)
-        measure_round(plan, sources, mkosi, arguments.work)
+        measure_round(plan, sources, mkosi, arguments.work / f"round-{os.getpid()}-0")
     rounds = []
     for number in range(1, arguments.rounds + 1):
-        rounds.append(measure_round(plan, sources, mkosi, arguments.work))
+        folder = arguments.work / f"round-{os.getpid()}-{number}"
+        rounds.append(measure_round(plan, sources, mkosi, folder))
         print(round_line(number, rounds[-1]), flush=True)
-    print(f"\n{mkosi.version()}; compression: {plan.profile}; {compare_packages(arguments.work, mkosi)}\n")
+    print(f"\n{mkosi.version()}; compression: {plan.profile}; {compare_packages(folder, mkosi)}\n")
     print(steps_table(rounds))
     print("\n" + "\n".join(ratio_lines(rounds)))
+    for folder in arguments.work.glob("round-*"):
+        shutil.rmtree(folder)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -93,17 +96,20 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def measure_round(plan: ImagePlan, sources: Sources, mkosi: Mkosi, work: Path) -> Round:
-    """Build ours, then mkosi's, each with nothing waiting for the disk."""
+def measure_round(plan: ImagePlan, sources: Sources, mkosi: Mkosi, folder: Path) -> Round:
+    """Build ours, then mkosi's, in new folders, each with nothing waiting for the disk.
+
+    Nothing is deleted before the last round is over: for a minute after thousands of files went, ext4 looks
+    at each of their inodes again before it gives one out, which takes an installer several seconds.
+    """
     load = read_load()
-    ours = measure_ours(plan, sources, work / "ours/tree")
-    theirs = measure_mkosi(plan, mkosi)
+    ours = measure_ours(plan, sources, folder / "ours")
+    theirs = measure_mkosi(plan, mkosi.into(folder / "mkosi"))
     return Round(ours, theirs, load)
 
 
 def measure_ours(plan: ImagePlan, sources: Sources, folder: Path) -> Mapping[str, Taken]:
     """Make the root tree as a build does, but for what boots it, and its squashfs."""
-    shutil.rmtree(folder, ignore_errors=True)
     installed, kernel, tree = (folder / name for name in ("installed", "kernel", "tree"))
     for made in (installed / "root", kernel, tree):
         made.mkdir(parents=True)
@@ -115,7 +121,7 @@ def measure_ours(plan: ImagePlan, sources: Sources, folder: Path) -> Mapping[str
         write_package_list(plan.base.list_packages(installed / "root"), installed)
     with watch.piece(SHAPE):
         make_tree_stage(plan, installed, kernel, tree)
-        copy_tree(tree / "root", folder / "root")
+        borrow_tree(tree / "root", folder / "root")
         install_programs(folder / "root", sources.cache / "wheels")
     with watch.piece(SQUASHFS):
         make_squashfs(folder / "root", folder / "rootfs.squashfs", plan.profile, plan.epoch)
@@ -126,19 +132,19 @@ def measure_ours(plan: ImagePlan, sources: Sources, folder: Path) -> Mapping[str
 
 def measure_mkosi(plan: ImagePlan, mkosi: Mkosi) -> Mapping[str, Taken]:
     """Make mkosi's tree, and a squashfs of it with the very command that makes ours."""
-    shutil.rmtree(mkosi.root, ignore_errors=True)
     os.sync()
     watch = Stopwatch()
     with watch.piece(THEIR_TREE):
         mkosi.make_tree()
     with watch.piece(THEIR_SQUASHFS):
-        make_squashfs(mkosi.root, mkosi.work / "rootfs.squashfs", plan.profile, plan.epoch)
+        make_squashfs(mkosi.root, mkosi.output / "rootfs.squashfs", plan.profile, plan.epoch)
     return watch.taken
 
 
-def compare_packages(work: Path, mkosi: Mkosi) -> str:
+def compare_packages(folder: Path, mkosi: Mkosi) -> str:
     """Say how many packages both trees have, and which only one has."""
-    ours, theirs = (Debian().list_packages(root) for root in (work / "ours/tree/installed/root", mkosi.root))
+    roots = (folder / "ours/installed/root", mkosi.into(folder / "mkosi").root)
+    ours, theirs = (Debian().list_packages(root) for root in roots)
     return packages_line(versions(ours), versions(theirs))
 
 

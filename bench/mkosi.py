@@ -1,5 +1,6 @@
 """mkosi, to compare with: configured to make the root tree of the same packages from the same archives."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,6 @@ Architecture=x86-64
 [Output]
 Format=directory
 Output=root
-OutputDirectory={work}/out
 
 [Content]
 Bootable=no
@@ -29,7 +29,6 @@ Packages={packages}
 
 [Build]
 PackageCacheDirectory={work}/cache
-WorkspaceDirectory={work}/workspace
 CacheOnly=never
 Incremental=no
 Environment=INITRD=No
@@ -48,6 +47,7 @@ Signed-By: {keyring}
 """
 SETTINGS = "settings"
 """The folder that mkosi is started in; it must hold none of the folders that mkosi writes to."""
+WORKSPACE = "workspace"
 SOURCES = "mkosi.sandbox/etc/apt/sources.list.d/mkosi.sources"
 """Where mkosi takes apt's sources from, in place of those it would write."""
 
@@ -58,11 +58,16 @@ class Mkosi:
 
     program: Path
     work: Path
+    output: Path
 
     @property
     def root(self) -> Path:
         """Where the finished tree lies."""
-        return self.work / "out/root"
+        return self.output / "root"
+
+    def into(self, output: Path) -> "Mkosi":
+        """Write to another folder, with the same configuration and downloaded packages."""
+        return dataclasses.replace(self, output=output)
 
     @property
     def has_packages(self) -> bool:
@@ -75,7 +80,7 @@ class Mkosi:
 
     def configure(self, config: ImageConfig) -> None:
         """Write the configuration that asks for what the kickstart asks for."""
-        for name in ("out", "cache", "workspace", SETTINGS):
+        for name in ("cache", SETTINGS):
             (self.work / name).mkdir(parents=True, exist_ok=True)
         (self.work / SETTINGS / "mkosi.conf").write_text(configuration(config, self.work))
         sources = self.work / SETTINGS / SOURCES
@@ -84,7 +89,8 @@ class Mkosi:
 
     def make_tree(self) -> None:
         """Build the tree."""
-        run(build_argv(self.program, self.work), env=ENVIRONMENT)
+        (self.output / WORKSPACE).mkdir(parents=True)
+        run(build_argv(self), env=ENVIRONMENT)
 
 
 ENVIRONMENT = {"MKOSI_INTERPRETER": "/usr/bin/python3", "PYTHONPATH": None, "VIRTUAL_ENV": None}
@@ -99,9 +105,12 @@ def find_program(path: Path) -> Path:
     return found.absolute()
 
 
-def build_argv(program: Path, work: Path) -> list[str]:
+def build_argv(mkosi: Mkosi) -> list[str]:
     """Build mkosi's command line."""
-    return [str(program), "--directory", str(work / SETTINGS), "--force", "build"]
+    argv = [str(mkosi.program), "--directory", str(mkosi.work / SETTINGS)]
+    argv += ["--output-directory", str(mkosi.output)]
+    argv += ["--workspace-directory", str(mkosi.output / WORKSPACE)]
+    return [*argv, "build"]
 
 
 def configuration(config: ImageConfig, work: Path) -> str:

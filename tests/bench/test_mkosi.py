@@ -7,7 +7,7 @@ import pytest
 
 from bench.cold_build import Round, packages_line, ratio_lines, round_line, steps_table
 from bench.figures import Taken
-from bench.mkosi import build_argv, configuration, find_program, source_stanzas
+from bench.mkosi import Mkosi, build_argv, configuration, find_program, source_stanzas
 from image.bases.apt import Archive
 from image.config import ImageConfig, Packages
 from tests.image.trees import make_tree
@@ -49,10 +49,13 @@ def test_every_archive_is_a_source() -> None:
     assert text.count("Signed-By: /") == 2
 
 
-def test_the_command_line_replaces_an_older_tree() -> None:
-    """Each round builds anew."""
-    argv = build_argv(Path("/x/mkosi"), Path("/w"))
-    assert argv == ["/x/mkosi", "--directory", "/w/settings", "--force", "build"]
+def test_each_round_has_a_folder_of_its_own() -> None:
+    """The configuration and the downloaded packages are one; what is written is not."""
+    mkosi = Mkosi(Path("/x/mkosi"), Path("/w"), Path("/w")).into(Path("/r"))
+    argv = build_argv(mkosi)
+    assert argv[:3] == ["/x/mkosi", "--directory", "/w/settings"]
+    assert argv[3:] == ["--output-directory", "/r", "--workspace-directory", "/r/workspace", "build"]
+    assert mkosi.root == Path("/r/root")
 
 
 def test_a_checkout_has_the_program(tmp_path: Path) -> None:

@@ -1,0 +1,87 @@
+"""A node joins an engine, and stays joined through what happens to nodes and engines."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from image.accelerator import Accelerator
+from image.qemu import HOST_ADDRESS
+from tests.vm.guest import Guest, switched_on, wait_until
+from tests.vm.joining import Engine, failing_steps, make_node, running_engine, short_folder, status_of
+
+pytestmark = [pytest.mark.vm, pytest.mark.timeout(3600)]
+
+CODE = re.compile(r"\b[0-9A-HJKMNP-TV-Z]{5}-[0-9A-HJKMNP-TV-Z]{5}\b")
+CUT_SECONDS = 60.0
+
+
+def test_a_node_joins_and_stays_joined(artefacts: Path, accelerator: Accelerator, tmp_path: Path) -> None:
+    """Pending with the code that its console shows, approved, up; the same node whatever goes down."""
+    with short_folder(tmp_path) as folder, running_engine(folder) as engine:
+        address = f"{HOST_ADDRESS}:{engine.link_port}"
+        arguments = (f"node.engine={address}", f"node.ca={engine.pin()}")
+        node = make_node(artefacts, folder / "node", accelerator, arguments=arguments)
+        with switched_on(node, tmp_path / "evidence", engine.log):
+            tell_the_story(engine, node)
+
+
+def tell_the_story(engine: Engine, node: Guest) -> None:
+    """Go through it chapter by chapter."""
+    identity = is_approved_by_its_code(engine, node)
+    is_the_same_after_a_reboot(engine, node, identity)
+    is_up_again_when_the_engine_is_back(engine, identity)
+    is_up_again_when_the_network_is_back(engine, node, identity)
+    is_out_once_revoked(engine, node, identity)
+
+
+def is_approved_by_its_code(engine: Engine, node: Guest) -> str:
+    """Compare the code on the serial console with the engine's, approve it, and return the node's id."""
+    pending = engine.wait_for_state("pending")
+    wait_until(lambda: bool(shown_codes(node)), 120, "an approval code on the serial console")
+    assert shown_codes(node) == {pending["code"]}
+    node.wait_for_shell()
+    assert status_of(node)["approval_code"] == pending["code"]
+    assert status_of(node)["fingerprint"] == pending["fingerprint"]
+    engine.call("nodes", "approve", pending["code"])
+    up = engine.wait_for_state("up", 120)
+    wait_until(lambda: status_of(node)["state"] == "up", 60, "the node to know that it is up")
+    assert failing_steps(node) == []
+    assert up["id"] == pending["id"]
+    return str(up["id"])
+
+
+def shown_codes(node: Guest) -> set[str]:
+    """Read the approval codes from the console."""
+    return set(CODE.findall(node.console_log.read_text(errors="replace")))
+
+
+def is_the_same_after_a_reboot(engine: Engine, node: Guest, identity: str) -> None:
+    """Reboot: the state disk has the key, and nobody is asked again."""
+    node.try_run("systemctl reboot")
+    wait_until(lambda: engine.nodes()[0]["state"] != "up", 120, "the engine to see that the node went")
+    assert engine.wait_for_state("up")["id"] == identity
+    node.wait_for_shell()
+
+
+def is_up_again_when_the_engine_is_back(engine: Engine, identity: str) -> None:
+    """Crash the engine: nothing is lost."""
+    engine.kill()
+    engine.start()
+    assert engine.wait_for_state("up", 180)["id"] == identity
+
+
+def is_up_again_when_the_network_is_back(engine: Engine, node: Guest, identity: str) -> None:
+    """Unplug the cable for a minute: both sides notice, and it is over when it is over."""
+    node.set_link("host", up=False)
+    wait_until(lambda: engine.nodes()[0]["state"] != "up", CUT_SECONDS + 30, "the engine to miss the node")
+    wait_until(lambda: bool(failing_steps(node)), 60, "the node to say what fails")
+    node.set_link("host", up=True)
+    assert engine.wait_for_state("up", 180)["id"] == identity
+
+
+def is_out_once_revoked(engine: Engine, node: Guest, identity: str) -> None:
+    """Revoke: the connection ends at once, and the key does not get in again."""
+    engine.call("nodes", "revoke", identity)
+    wait_until(lambda: status_of(node)["state"] != "up", 60, "the node to notice that it is out")
+    assert engine.nodes()[0]["state"] != "up"
