@@ -4,12 +4,18 @@ import argparse
 import sys
 import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from nodeagent.bus_client import BusClient
 from nodeagent.control_text import changes_text, config_text, status_text
+from nodeagent.controls.access import add_access_verbs
+from nodeagent.controls.guests import add_guests_verbs
+from nodeagent.controls.network import add_network_verbs
+from nodeagent.controls.storage import add_storage_verbs
+from nodeagent.controls.support import add_support_verbs
+from nodeagent.controls.system import add_system_verbs
+from nodeagent.controls.terminal import Terminal, Verbs, add_verb
 from nodelib.bus import (
     CONFIG_APPLY,
     CONFIG_CHECK,
@@ -34,19 +40,6 @@ from nodelib.errors import Code, InvalidInput, VirtnodeError, exit_status
 from nodelib.link import ApplyRequest, ConfirmRequest, Nothing
 
 INTERRUPTED = 130
-
-
-@dataclass(frozen=True)
-class Terminal:
-    """Where a verb reads and writes, and the agent that it asks."""
-
-    client: BusClient
-    out: TextIO
-    stdin: TextIO
-
-    def say(self, text: str) -> None:
-        """Print a text."""
-        self.out.write(f"{text}\n" if text and not text.endswith("\n") else text)
 
 
 def main() -> int:
@@ -84,12 +77,12 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="virtnodectl", description="Look at this node, and change it.")
     parser.add_argument("--bus", default="", help=argparse.SUPPRESS)
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    status = _add(verbs, "status", run_status, "show how the node stands, and what keeps it from joining")
+    status = add_verb(verbs, "status", run_status, "show how the node stands, and what keeps it from joining")
     status.add_argument("--json", action="store_true", help="print status and ladder as JSON")
-    facts = _add(verbs, "facts", run_facts, "print what was found out about this machine, as JSON")
+    facts = add_verb(verbs, "facts", run_facts, "print what was found out about this machine, as JSON")
     facts.set_defaults(json=True)
     _add_config(verbs)
-    join = _add(verbs, "join", run_join, "join an engine")
+    join = add_verb(verbs, "join", run_join, "join an engine")
     join.add_argument("address", metavar="HOST", help="the engine's address: HOST or HOST:PORT")
     join.add_argument(
         "--ca",
@@ -105,40 +98,40 @@ def make_parser() -> argparse.ArgumentParser:
         default="",
         help="a join token; - reads it from standard input",
     )
-    _add(verbs, "leave", run_leave, "leave the engine")
-    support = _add(verbs, "support", run_support, "write an archive for whoever helps, without secrets")
+    add_verb(verbs, "leave", run_leave, "leave the engine")
+    support = add_verb(verbs, "support", run_support, "write an archive for whoever helps, without secrets")
     support.add_argument("--to", default="/var/tmp", metavar="DIR", help="the folder (default: /var/tmp)")
+    for add_verbs in (
+        add_access_verbs,
+        add_network_verbs,
+        add_storage_verbs,
+        add_guests_verbs,
+        add_support_verbs,
+        add_system_verbs,
+    ):
+        add_verbs(verbs)
     return parser
 
 
-def _add_config(verbs: Any) -> None:  # noqa: ANN401 - argparse has no public name for it
+def _add_config(verbs: Verbs) -> None:
     config = verbs.add_parser("config", help="look at the configuration, and change it")
     deeds = config.add_subparsers(metavar="DEED", required=True)
-    show = _add(deeds, "show", run_show, "show what is in force, and where each key came from")
+    show = add_verb(deeds, "show", run_show, "show what is in force, and where each key came from")
     show.add_argument("--json", action="store_true", help="print it as JSON")
-    check = _add(deeds, "check", run_check, "tell all that is wrong with a node.toml")
-    plan = _add(deeds, "plan", run_plan, "tell what the keys of a file would change")
-    apply = _add(deeds, "apply", run_apply, "apply the keys of a file, until they are confirmed or put back")
+    check = add_verb(deeds, "check", run_check, "tell all that is wrong with a node.toml")
+    plan = add_verb(deeds, "plan", run_plan, "tell what the keys of a file would change")
+    apply = add_verb(
+        deeds, "apply", run_apply, "apply the keys of a file, until they are confirmed or put back"
+    )
     for verb in (check, plan, apply):
         verb.add_argument("file", metavar="FILE", help="TOML; - reads standard input")
     apply.add_argument(
         "--window", type=float, default=60.0, metavar="SECONDS", help="time to confirm (default: 60)"
     )
-    confirm = _add(deeds, "confirm", run_confirm, "keep what was applied")
+    confirm = add_verb(deeds, "confirm", run_confirm, "keep what was applied")
     confirm.add_argument("ticket", nargs="?", default="", help="the ticket that apply printed")
-    revert = _add(deeds, "revert", run_revert, "put back what was applied")
+    revert = add_verb(deeds, "revert", run_revert, "put back what was applied")
     revert.add_argument("ticket", nargs="?", default="", help="the ticket that apply printed")
-
-
-def _add(
-    verbs: Any,  # noqa: ANN401 - argparse has no public name for it
-    name: str,
-    function: Callable[[argparse.Namespace, Terminal], None],
-    text: str,
-) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
-    parser.set_defaults(run=function)
-    return parser
 
 
 def run_status(found: argparse.Namespace, terminal: Terminal) -> None:

@@ -9,7 +9,7 @@ from nodeagent.applier import Applier
 from nodeagent.bus_service import BusService
 from nodeagent.clocks import Clocks
 from nodeagent.main_loop import MainLoop
-from nodeagent.methods import agent_methods
+from nodeagent.methods.table import agent_methods
 from nodeagent.notify import Notifier
 from nodeagent.options import Options, read_options
 from nodeagent.services import Services

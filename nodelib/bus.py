@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nodelib import bus_access, bus_guests, bus_network, bus_storage, bus_support, bus_system
 from nodelib.errors import Code, InvalidInput, VirtnodeError
 from nodelib.facts import Facts
 from nodelib.ladder import Rung
@@ -17,6 +18,7 @@ BUS_NAME = "org.virtnode.Node1"
 BUS_PATH = "/org/virtnode/Node1"
 INTERFACE = "org.virtnode.Node1"
 ERROR_PREFIX = "org.virtnode.Error."
+ENGINE_ORIGIN = "engine"
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,14 @@ class PendingChange:
     ticket: str
     seconds_left: float
     changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that somebody should look after: one sentence, and what to do."""
+
+    text: str
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,15 @@ class Status:
     """What a person can do about it."""
     pending: PendingChange | None = None
     problems: tuple[str, ...] = ()
+    """What is wrong now, one line each."""
+    warnings: tuple[Notice, ...] = ()
+    """Certificate, clock, disk, failed units: the problems among them, each with what to do."""
+    engine_url: str = ""
+    """Where a browser finds the engine."""
+    engine_pins: tuple[str, ...] = ()
+    """SHA-256 of the certificate authorities that are trusted."""
+    certificate_until: float = 0.0
+    """When this node's certificate ends: seconds since 1970; 0 without one."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +90,10 @@ class LadderReply:
 
 @dataclass(frozen=True)
 class ConfigView:
-    """The configuration in force: secrets are replaced, `origins` says where each key came from."""
+    """The configuration in force: secrets are replaced, `origins` says where each key came from.
+
+    What the engine decided has the origin ENGINE_ORIGIN: people at the node see it and do not change it.
+    """
 
     document: Mapping[str, Any]
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -162,8 +184,32 @@ METHODS = (
     JOIN,
     LEAVE,
     SUPPORT,
+    *bus_access.METHODS,
+    *bus_network.METHODS,
+    *bus_storage.METHODS,
+    *bus_guests.METHODS,
+    *bus_support.METHODS,
+    *bus_system.METHODS,
 )
 """All methods of the interface."""
+GUARDED = frozenset(
+    verb.name
+    for verb in (
+        CONFIG_APPLY,
+        CONFIG_CONFIRM,
+        CONFIG_REVERT,
+        JOIN,
+        LEAVE,
+        SUPPORT,
+        *bus_access.GUARDED,
+        *bus_network.GUARDED,
+        *bus_storage.GUARDED,
+        *bus_guests.GUARDED,
+        *bus_support.GUARDED,
+        *bus_system.GUARDED,
+    )
+)
+"""Names of the methods that change something: once a password is set, an unlocked connection alone may."""
 
 STATUS_CHANGED = "StatusChanged"
 """Signal: carries `Status`."""

@@ -19,7 +19,7 @@ from nodeagent.facts.sources import Command
 from nodeagent.ladder import LadderWatch
 from nodeagent.ladder_checks import Gateway
 from nodeagent.main_loop import MainLoop
-from nodeagent.methods import agent_methods
+from nodeagent.methods.table import agent_methods
 from nodelib.bus import LadderReply, Status
 from tests.nodeagent.machines import MACHINE, Commands, at_once, make_machine
 from tests.nodeagent.node_trees import FakeServices

@@ -1,4 +1,4 @@
-"""Which of the agent's deeds answers which method of the bus."""
+"""The methods about the node, its configuration and its engine."""
 
 from nodeagent.agent import Agent
 from nodeagent.bus_service import Method
@@ -19,7 +19,7 @@ from nodelib.bus import (
 )
 
 
-def agent_methods(agent: Agent) -> tuple[Method, ...]:
+def core_methods(agent: Agent) -> tuple[Method, ...]:
     """Lay out all methods; those that take time are done one after the other, away from the main loop."""
     config, deeds = agent.configuration, agent.deeds
     return (

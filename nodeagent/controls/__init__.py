@@ -1,0 +1,1 @@
+"""The verbs of virtnodectl, an area a module."""

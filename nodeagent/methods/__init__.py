@@ -1,0 +1,1 @@
+"""Who answers each method of the bus, an area a module."""
