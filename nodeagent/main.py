@@ -19,6 +19,8 @@ from nodelib.errors import VirtnodeError, exit_status
 
 logger = logging.getLogger(__name__)
 
+BANNER = "virtnode-banner.service"
+
 
 def main() -> int:
     """Run the agent until it is told to stop; returns the exit status."""
@@ -41,7 +43,7 @@ def serve(options: Options, services: Services, notifier: Notifier) -> None:
     loop = MainLoop()
     connection = bus_service.connect(options.bus)
     applier = Applier(options.root, (options.root / "proc/cmdline").read_text(), services)
-    signals = Signals(notifier)
+    signals = Signals(notifier, services)
     agent = Agent(options.root, applier, Listeners(signals.status, signals.ladder), Clocks())
     signals.service = service = BusService(connection, agent_methods(agent), loop.call_soon)
     name = bus_service.own_name(connection)
@@ -60,17 +62,26 @@ def serve(options: Options, services: Services, notifier: Notifier) -> None:
 
 
 class Signals:
-    """Passes changes on to the bus and the service manager."""
+    """Passes changes on to the bus, the service manager and the banner."""
 
-    def __init__(self, notifier: Notifier) -> None:
+    def __init__(self, notifier: Notifier, services: Services) -> None:
         self._notifier = notifier
+        self._services = services
         self.service: BusService | None = None
 
     def status(self, status: Status) -> None:
         """Tell of a new status."""
         self._notifier.say(STATUS=status_line(status))
+        self._refresh_banner()
         if self.service is not None:
             self.service.tell_status(status)
+
+    def _refresh_banner(self) -> None:
+        # A path unit would lose what changes while the banner is being made.
+        try:
+            self._services.restart_soon(BANNER)
+        except VirtnodeError as error:
+            logger.warning("the login banner is not up to date: %s", error.message)
 
     def ladder(self, ladder: LadderReply) -> None:
         """Tell of a new ladder."""

@@ -26,6 +26,9 @@ class Services(Protocol):
     def stop(self, unit: str) -> None:
         """Stop a unit."""
 
+    def restart_soon(self, unit: str) -> None:
+        """Ask for a restart and go on; a start that is under way is broken off and begun anew."""
+
     def load_firewall(self, script: Path) -> None:
         """Run an nftables script, all of it or nothing."""
 

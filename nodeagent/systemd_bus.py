@@ -78,6 +78,10 @@ class SystemdBus:
         """Stop a unit; with which result it ends is its own affair."""
         self._finish_job("StopUnit", unit)
 
+    def restart_soon(self, unit: str) -> None:
+        """Ask for a restart and go on; a start that is under way is broken off and begun anew."""
+        self._call(SYSTEMD, "RestartUnit", unit, "replace")
+
     def load_firewall(self, script: Path) -> None:
         """Run an nftables script, all of it or nothing."""
         run(["nft", "-f", script], timeout=CALL_SECONDS)

@@ -108,6 +108,10 @@ class FakeServices:
         """Stop."""
         self._note(f"stop {unit}")
 
+    def restart_soon(self, unit: str) -> None:
+        """Restart, and do not wait."""
+        self._note(f"restart {unit} soon")
+
     def load_firewall(self, script: Path) -> None:
         """Load rules."""
         self._note(f"firewall {script.name}")

@@ -99,6 +99,11 @@ class Systemd(dbus.service.Object):  # type: ignore[misc] # the library has no t
         return self._start_job("start", unit)
 
     @dbus.service.method(SYSTEMD, in_signature="ss", out_signature="o")  # type: ignore[untyped-decorator]
+    def RestartUnit(self, unit: str, mode: str) -> dbus.ObjectPath:  # noqa: N802
+        """Begin a job, in the place of one that is there."""
+        return self._start_job(f"begin anew, {mode}:", unit)
+
+    @dbus.service.method(SYSTEMD, in_signature="ss", out_signature="o")  # type: ignore[untyped-decorator]
     def StopUnit(self, unit: str, mode: str) -> dbus.ObjectPath:  # noqa: N802
         """Begin a job."""
         return self._start_job("stop", unit)

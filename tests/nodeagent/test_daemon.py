@@ -14,13 +14,15 @@ from pathlib import Path
 import pytest
 
 from nodeagent.bus_client import BusClient
+from nodeagent.main import Signals
 from nodeagent.notify import Notifier
-from nodelib.bus import JOIN, STATUS, JoinRequest
+from nodelib.bus import JOIN, STATUS, JoinRequest, Status
 from nodelib.link import Nothing
 from tests.nodeagent.authority import Authority
 from tests.nodeagent.buses import private_bus
 from tests.nodeagent.engine_double import EngineDouble, wait_for
 from tests.nodeagent.machines import MACHINE, make_machine
+from tests.nodeagent.node_trees import FakeServices
 from tests.nodeagent.test_link import authority, engine
 
 __all__ = ["authority", "engine"]
@@ -149,3 +151,12 @@ def test_nobody_is_told_without_a_service_manager(tmp_path: Path) -> None:
         sock.bind(f"\0virtnode-test-{os.getpid()}")
         Notifier({"NOTIFY_SOCKET": f"@virtnode-test-{os.getpid()}"}).say(STATUS="two\nlines", READY="1")
         assert sock.recv(100) == b"STATUS=two lines\nREADY=1"
+
+
+def test_news_are_put_on_the_login_banner(caplog: pytest.LogCaptureFixture) -> None:
+    """Even while it is being made, which is begun anew; a service manager that refuses stops nothing."""
+    services = FakeServices()
+    Signals(Notifier({}), services).status(Status())
+    assert services.calls == ["restart virtnode-banner.service soon"]
+    Signals(Notifier({}), FakeServices(refuse="restart")).status(Status())
+    assert "banner is not up to date" in caplog.text

@@ -90,6 +90,14 @@ def test_a_unit_is_waited_for(system: System) -> None:
     assert system.calls == ["restart one.service", "start two.service", "stop three.service"]
 
 
+def test_a_restart_may_be_left_to_itself(system: System) -> None:
+    """It takes the place of a start under way, and nobody waits for its end."""
+    pauses: list[float] = []
+    SystemdBus(system.address, pause=pauses.append).restart_soon("slow.service")
+    assert system.calls == ["begin anew, replace: slow.service"]
+    assert not pauses
+
+
 def test_a_unit_that_fails_is_an_error(system: System) -> None:
     """The hint says where to read why."""
     with pytest.raises(VirtnodeError) as caught:
