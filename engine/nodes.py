@@ -44,6 +44,8 @@ from nodelib.link import (
 logger = logging.getLogger(__name__)
 
 PRUNE_INTERVAL = 3600.0
+MOST_KEPT = 100
+"""How many nodes' states are stored in one transaction of a tick."""
 SEVERITIES = {
     NodeState.NON_OPERATIONAL: Severity.WARNING,
     NodeState.UNREACHABLE: Severity.ERROR,
@@ -103,7 +105,10 @@ class Nodes:
         self._clock = clock
         self._steady = steady
         self._new_id = new_id
+        self._deciding = threading.RLock()
+        """Held by whoever decides, which takes as long as the database does; taken before `_lock`."""
         self._lock = threading.RLock()
+        """Held by whoever looks at `_presence` or changes it, and never while anything is waited for."""
         self._presence = Presence(clock, steady)
         self._wrong_tokens = WrongTokens(steady)
         self._pruned = steady()
@@ -163,7 +168,7 @@ class Nodes:
             with self._lock:
                 self._wrong_tokens.check(network_of(address))
         try:
-            with self._lock, self._store.write() as connection:
+            with self._deciding, self._store.write() as connection:
                 decision = self._registrar(connection).decide(applicant)
         except TokenRefused as error:
             self._note_refusal(error, address)
@@ -189,21 +194,20 @@ class Nodes:
             raise _denied("the certificate has expired")
         if row is None or row.state not in APPROVED_STATES or row.fingerprint != certificate.key_fingerprint:
             raise _denied("the node of this certificate is not let in")
-        with self._lock:
-            if self._presence.find(row.id) is None:
-                self._presence.admit(row, _guests(row))
+        if self._presence.find(row.id) is None:
+            self._follow(row.id)
         return Identity(row.id, row.fingerprint)
 
     def issue(self, node: str) -> Approved:
         """Issue a certificate to a node that was let in while it waited on its connection."""
-        with self._lock, self._store.write() as connection:
+        with self._deciding, self._store.write() as connection:
             row = _need_approved(connection, node)
             return Approved(row.id, self._registrar(connection).certify(row).pem)
 
     def renew(self, node: str, request: RenewRequest) -> RenewReply:
         """Issue another certificate over the same key."""
         key = read_csr(request.csr)
-        with self._lock, self._store.write() as connection:
+        with self._deciding, self._store.write() as connection:
             row = _need_approved(connection, node)
             if key.fingerprint != row.fingerprint:
                 raise VirtnodeError(
@@ -249,14 +253,15 @@ class Nodes:
 
     def approve(self, words: str, actor: Actor, *, replace: bool = False) -> Node:
         """Let a waiting node in; with `replace` it takes over the identity that it claims."""
-        with self._lock:
+        with self._deciding:
             with self._store.write() as connection:
                 row = _find(connection, words)
                 if row.state != NodeState.PENDING:
                     raise _not_pending(row)
                 node = self._approve(connection, row, actor, replace=replace)
                 stored = _need(connection, node)
-            self._presence.admit(stored)
+            with self._lock:
+                self._presence.admit(stored)
         if node != row.id:
             self.audience.barred(node, "the node goes on with another key")
         self.audience.approved(row.id, node)
@@ -265,7 +270,7 @@ class Nodes:
     def reject(self, words: str, actor: Actor, reason: str = "") -> Node:
         """Refuse a waiting node; its key stays refused until the node is removed."""
         text = printable(reason, 200) or "an administrator rejected it"
-        with self._lock, self._store.write() as connection:
+        with self._deciding, self._store.write() as connection:
             row = _find(connection, words)
             if row.state != NodeState.PENDING:
                 raise _not_pending(row)
@@ -276,7 +281,7 @@ class Nodes:
 
     def revoke(self, words: str, actor: Actor) -> Node:
         """Let a node's certificates and key be good no more, and close its connection at once."""
-        with self._lock:
+        with self._deciding:
             with self._store.write() as connection:
                 row = _find(connection, words)
                 if row.state not in APPROVED_STATES:
@@ -285,13 +290,14 @@ class Nodes:
                 text = f"{row.name}'s certificates were revoked"
                 event = Event(Severity.WARNING, "node-revoked", text, row.id)
                 self._set(connection, row, node_state.rejected("an administrator revoked it"), event, actor)
-            self._presence.forget(row.id)
+            with self._lock:
+                self._presence.forget(row.id)
         self.audience.barred(row.id, "revoked")
         return self.get(row.id)
 
     def remove(self, words: str, actor: Actor) -> None:
         """Forget a node. Its certificates are good no more; its key may ask again like any other."""
-        with self._lock:
+        with self._deciding:
             with self._store.write() as connection:
                 row = _find(connection, words)
                 certificate_rows.revoke_certificates(connection, row.id, reason=REMOVED, now=self._clock())
@@ -301,7 +307,8 @@ class Nodes:
                     Severity.WARNING, "node-removed", f"{row.name} was removed", row.id, before=before
                 )
                 events.record(connection, event, actor, self._clock())
-            self._presence.forget(row.id)
+            with self._lock:
+                self._presence.forget(row.id)
         self.audience.barred(row.id, "removed")
 
     def deactivate(self, words: str, actor: Actor, reason: str = "") -> Node:
@@ -314,28 +321,37 @@ class Nodes:
 
     def note_reboot(self, node: str, actor: Actor) -> None:
         """Note that a node was asked to reboot, so that nobody wonders where it is."""
-        with self._lock:
+        with self._deciding:
             live = self._need_live(node)
             with self._store.write() as connection:
                 event = Event(Severity.INFO, "node-rebooting", f"{live.name} was asked to reboot", node)
                 events.record(connection, event, actor, self._clock())
-            live.rebooting_since = self._steady()
-            self._presence.settle(live)
+            with self._lock:
+                live.rebooting_since = self._steady()
+                self._presence.settle(live)
 
     # What time brings
 
     def tick(self, *, everything: bool = False) -> None:
         """Let states follow from the time that went by, and store what changed; to be called every second."""
-        with self._lock:
-            changes = self._presence.changes(everything=everything)
+        while self._keep_some(everything=everything) == MOST_KEPT:
+            pass
+        due = self._steady() - self._pruned >= PRUNE_INTERVAL
+        if due:
+            self._prune()
+
+    def _keep_some(self, *, everything: bool) -> int:
+        """Store some of what changed, so that decisions need not wait for all of it; return how many."""
+        with self._deciding:
+            with self._lock:
+                changes = self._presence.changes(everything=everything)[:MOST_KEPT]
             if changes:
                 with self._store.write() as connection:
                     for change in changes:
                         self._keep(connection, change)
-                self._presence.written(changes)
-            due = self._steady() - self._pruned >= PRUNE_INTERVAL
-        if due:
-            self._prune()
+                with self._lock:
+                    self._presence.written(changes)
+        return len(changes)
 
     def _keep(self, connection: Connection, change: Change) -> None:
         node_rows.update_node(connection, change.node, **change.values)
@@ -362,7 +378,7 @@ class Nodes:
         logger.info("events: forgot %d", gone)
 
     def _maintain(self, words: str, actor: Actor, *, maintenance: bool, reason: str = "") -> Node:
-        with self._lock:
+        with self._deciding:
             with self._store.write() as connection:
                 row = _find(connection, words)
                 _check_approved(row)
@@ -374,13 +390,22 @@ class Nodes:
                 text = f"{row.name} was {'put into maintenance' if maintenance else 'activated'}"
                 text += f": {reason}" if reason else ""
                 events.record(connection, Event(Severity.INFO, kind, text, row.id), actor, self._clock())
-            if self._presence.find(row.id) is None:
-                self._presence.admit(row, _guests(row))
-            live = self._need_live(row.id)
-            live.maintenance = maintenance
-            self._presence.settle(live)
+            self._follow(row.id)
+            with self._lock:
+                live = self._need_live(row.id)
+                live.maintenance = maintenance
+                self._presence.settle(live)
             self.tick()
         return self.get(row.id)
+
+    def _follow(self, node: str) -> None:
+        """Follow an approved node that is not followed yet, as it is stored now."""
+        with self._deciding:
+            with self._store.read() as connection:
+                row = node_rows.find_node(connection, node)
+            with self._lock:
+                if row is not None and self._presence.find(node) is None:
+                    self._presence.admit(row, _guests(row))
 
     def _approve(self, connection: Connection, row: NodeRow, actor: Actor, *, replace: bool) -> str:
         registrar = self._registrar(connection)

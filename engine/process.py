@@ -3,7 +3,7 @@
 import asyncio.sslproto
 import resource
 
-TLS_BUFFER = 32 * 1024
+TLS_BUFFER = 8 * 1024
 
 
 def allow_many_files() -> None:
@@ -13,7 +13,7 @@ def allow_many_files() -> None:
 
 
 def keep_connections_small() -> None:
-    """Have each TLS connection of asyncio read into 32 KiB; its own choice of 256 adds up to most of the RSS.
+    """Have each TLS connection of asyncio read into 8 KiB; its own choice of 256 adds up to most of the RSS.
 
     Nothing public sets this. Where the attribute has no effect any more, connections are only larger.
     """

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from nodelib.errors import Code, VirtnodeError
 
 
 class RestServer:
-    """Serves an application with TLS in the loop that is running."""
+    """Serves an application with TLS, in a thread and a loop of its own: dialling nodes do not hold it up."""
 
     def __init__(self, app: ASGIApp, certificate: Path) -> None:
         self._certificate = certificate
@@ -30,15 +31,17 @@ class RestServer:
             h11_max_incomplete_event_size=64 * 1024,
         )
         self._server = _Server(self._config)
-        self._task: asyncio.Task[None] | None = None
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
 
     async def start(self, sock: socket.socket) -> None:
         """Answer what dials a listening socket."""
-        self._task = asyncio.create_task(self._server.serve(sockets=[sock]))
+        self._thread = threading.Thread(target=self._serve, args=(sock,), name="rest", daemon=True)
+        self._thread.start()
         while not self._server.started:
-            if self._task.done():
-                self._task.result()
-                raise VirtnodeError(Code.FAILED, "the REST server ended at once", "see the log")
+            if not self._thread.is_alive():
+                message = "the REST server ended at once"
+                raise VirtnodeError(Code.FAILED, message, "see the log") from self._error
             await asyncio.sleep(0.01)
         assert isinstance(self._config.ssl, ssl.SSLContext)
         self._config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -51,8 +54,14 @@ class RestServer:
     async def stop(self) -> None:
         """Finish the requests of now, and close."""
         self._server.should_exit = True
-        if self._task is not None:
-            await self._task
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join)
+
+    def _serve(self, sock: socket.socket) -> None:
+        try:
+            asyncio.run(self._server.serve(sockets=[sock]))
+        except Exception as error:  # the outermost loop of the thread: whoever starts the server tells of it
+            self._error = error
 
 
 class _Server(uvicorn.Server):

@@ -158,13 +158,26 @@ def _make_services(
             store, clocks.wall, limits=lambda: session_limits(nodes.settings), steady=clocks.steady
         ),
         nodes=nodes,
-        link=link,
+        link=_LinkFromAfar(link, asyncio.get_running_loop()),
         authority=pki.trust_bundle,
         engine_id=load_identifier(options.home),
         version=own_version(),
         metrics=Metrics([_metrics_of(link)]),
         clock=clocks.wall,
     )
+
+
+class _LinkFromAfar:
+    """The link, for the loop that serves the API."""
+
+    def __init__(self, link: LinkServer, loop: asyncio.AbstractEventLoop) -> None:
+        self._link = link
+        self._loop = loop
+
+    async def reboot(self, node: str, actor: Actor) -> None:
+        """Have a node reboot."""
+        work = asyncio.run_coroutine_threadsafe(self._link.reboot(node, actor), self._loop)
+        await asyncio.wrap_future(work)
 
 
 async def _start(engine: Engine, stack: contextlib.AsyncExitStack) -> None:
