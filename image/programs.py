@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from image.bytecode import compile_python
@@ -11,20 +12,23 @@ from image.plan import CHECKOUT
 from nodelib.run import run
 
 HOME = "usr/lib/virtnode"
-PACKAGES = ("nodelib", "nodeagent")
+PACKAGES = ("nodelib", "nodeagent", "tui")
+VENDORED = ("nodeagent/vendor.txt", "tui/vendor.txt")
 LAUNCHERS = {
     "virtnode-agent": "nodeagent.main",
     "virtnode-banner": "nodeagent.banner",
+    "virtnode-console": "tui.main",
     "virtnode-state": "nodeagent.state_disk",
     "virtnodectl": "nodeagent.control",
 }
 """Program in /usr/bin: the module whose `main` it calls."""
 
 DATA = {
-    "org.virtnode.Node1.conf": "usr/share/dbus-1/system.d/org.virtnode.Node1.conf",
-    "virtnode.sysusers.conf": "usr/lib/sysusers.d/virtnode.conf",
+    "nodeagent/data/org.virtnode.Node1.conf": "usr/share/dbus-1/system.d/org.virtnode.Node1.conf",
+    "nodeagent/data/virtnode.sysusers.conf": "usr/lib/sysusers.d/virtnode.conf",
+    "tui/data/virtnode-console-line": "usr/libexec/virtnode-console-line",
 }
-"""File in nodeagent/data: where it belongs in a root."""
+"""File of ours: where it belongs in a root."""
 
 LAUNCHER = """\
 #!/usr/bin/python3 -I
@@ -40,13 +44,13 @@ sys.exit(main())
 def install_programs(root: Path, wheels: Path, source: Path = CHECKOUT) -> list[str]:
     """Install everything of ours into `root`, and return its paths inside.
 
-    `wheels` caches downloads. The wheels are those of nodeagent/vendor.txt, each checked against its hash.
+    `wheels` caches downloads. The wheels are those of VENDORED, each checked against its hash.
     """
     home = root / HOME
     home.mkdir(parents=True)
     for package in PACKAGES:
         lay_tree(source / package, home / package, ignored=("__pycache__", "units", "data", "*.txt"))
-    install_vendor(source / "nodeagent/vendor.txt", home / "vendor", wheels)
+    install_vendor([source / name for name in VENDORED], home / "vendor", wheels)
     own = [f"/{HOME}"]
     for name, module in LAUNCHERS.items():
         launcher = root / "usr/bin" / name
@@ -59,7 +63,7 @@ def install_programs(root: Path, wheels: Path, source: Path = CHECKOUT) -> list[
         own.append(f"/usr/lib/systemd/system/{unit.name}")
     for name, place in DATA.items():
         (root / place).parent.mkdir(parents=True, exist_ok=True)
-        lay_file(source / "nodeagent/data" / name, root / place)
+        lay_file(source / name, root / place)
         own.append(f"/{place}")
     # The bus's policy names the group; a node makes none when it starts, for its root looks complete.
     run_in_root(root, ["systemd-sysusers", "virtnode.conf"])
@@ -68,12 +72,10 @@ def install_programs(root: Path, wheels: Path, source: Path = CHECKOUT) -> list[
     return own
 
 
-def install_vendor(requirements: Path, destination: Path, wheels: Path) -> None:
-    """Install the pinned wheels of `requirements`; a wrong hash or a wheel with compiled code is an error."""
-    pins = [
-        line for line in requirements.read_text().splitlines() if line.strip() and not line.startswith("#")
-    ]
-    if not pins:
+def install_vendor(lists: Sequence[Path], destination: Path, wheels: Path) -> None:
+    """Install the pinned wheels of `lists`; a wrong hash or a wheel with compiled code is an error."""
+    lines = [line for pins in lists for line in pins.read_text().splitlines()]
+    if not any(line.strip() and not line.startswith("#") for line in lines):
         return
     argv = [
         sys.executable,
@@ -86,7 +88,8 @@ def install_vendor(requirements: Path, destination: Path, wheels: Path) -> None:
         "--no-compile",
     ]
     argv += ["--only-binary=:all:", "--platform=any", "--implementation=py", "--cache-dir", str(wheels)]
-    run([*argv, "--target", str(destination), "--requirement", str(requirements)])
+    requirements = [word for pins in lists for word in ("--requirement", str(pins))]
+    run([*argv, "--target", str(destination), *requirements])
     # Programs that wheels bring along call the Python of this host, and what was installed lists their sums.
     shutil.rmtree(destination / "bin", ignore_errors=True)
     for record in destination.glob("*.dist-info/RECORD"):

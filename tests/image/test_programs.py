@@ -1,5 +1,6 @@
 """The node's own programs in a root: files, launchers, units, byte-code and vendored wheels."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ def test_launchers_name_modules_that_have_a_main() -> None:
     """Each program in /usr/bin calls a function that exists."""
     for name, module in LAUNCHERS.items():
         source = CHECKOUT.joinpath(*module.split(".")).with_suffix(".py")
-        assert "def main() -> int:" in source.read_text()
+        assert re.search(r"^def main\(.*\) -> int:", source.read_text(), re.M)
         compile(LAUNCHER.format(module=module), name, "exec")
 
 
@@ -27,9 +28,13 @@ def test_units_start_programs_that_are_installed() -> None:
                 assert line.partition("=")[2].split()[0].removeprefix("/usr/bin/") in LAUNCHERS
 
 
-def test_all_data_of_the_agent_is_installed() -> None:
-    """Each file of nodeagent/data has its place in a root."""
-    assert {path.name for path in (CHECKOUT / "nodeagent/data").iterdir()} == set(DATA)
+def test_all_data_of_the_programs_is_installed() -> None:
+    """Each file in a program's data folder has its place in a root."""
+    assert {
+        str(path.relative_to(CHECKOUT))
+        for package in PACKAGES
+        for path in sorted((CHECKOUT / package).glob("data/*"))
+    } == set(DATA)
 
 
 def test_units_of_ours_are_switched_on() -> None:
@@ -45,7 +50,7 @@ def test_units_of_ours_are_switched_on() -> None:
 def test_no_pins_is_nothing_to_install(tmp_path: Path) -> None:
     """Comments alone ask for no wheel, and pip is not run."""
     (tmp_path / "vendor.txt").write_text("# none yet\n\n")
-    install_vendor(tmp_path / "vendor.txt", tmp_path / "vendor", tmp_path / "cache")
+    install_vendor([tmp_path / "vendor.txt"], tmp_path / "vendor", tmp_path / "cache")
     assert not (tmp_path / "vendor").exists()
 
 
@@ -53,7 +58,7 @@ def test_a_pin_without_a_hash_is_refused(tmp_path: Path) -> None:
     """Every wheel is checked against a hash, or none is installed."""
     (tmp_path / "vendor.txt").write_text("some-name==1.0\n")
     with pytest.raises(VirtnodeError, match="ended with status 1"):
-        install_vendor(tmp_path / "vendor.txt", tmp_path / "vendor", tmp_path / "cache")
+        install_vendor([tmp_path / "vendor.txt"], tmp_path / "vendor", tmp_path / "cache")
 
 
 def test_what_a_node_runs_needs_no_more_than_the_node_has() -> None:
