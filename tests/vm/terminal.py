@@ -66,7 +66,7 @@ class Terminal:
         self.type(KEYS["backspace"] * count)
 
     def settle(self, seconds: float = 30.0) -> None:
-        """Wait until nothing more is drawn, or the time is over: a screen may have something to count down."""
+        """Wait until nothing more is drawn, or the time is over: some screens count down."""
         begun = time.monotonic()
         self._heard = max(self._heard, begun)
         with contextlib.suppress(AssertionError):
