@@ -12,6 +12,8 @@ One process compiles all, in order. Byte-code shows whether a name was in use el
 process, so that two processes that share the work never do it twice alike: see
 https://github.com/python/cpython/issues/78274
 """
+AS_LIBRARY = ("-b", "-o2")
+"""Beside the source, where Python finds it without one as well; without docstrings, which nobody reads."""
 
 
 def compile_python(root: Path, directory: str) -> None:
@@ -27,11 +29,17 @@ def compile_libraries(root: Path) -> dict[str, str]:
     """
     renamed: dict[str, str] = {}
     for library in sorted(path for path in (root / "usr").glob("lib*/python3*") if not path.is_symlink()):
-        for cache in library.rglob("__pycache__"):
-            shutil.rmtree(cache)
-        # `-b` writes MODULE.pyc beside MODULE.py, where Python finds it without a source as well.
-        run_in_root(root, [*COMPILE, "-b", f"/{library.relative_to(root)}"])
-        for source in sorted(library.rglob("*.py")):
-            source.unlink()
-            renamed[f"/{source.relative_to(root)}"] = f"/{source.with_suffix('.pyc').relative_to(root)}"
+        renamed |= compile_library(root, library)
+    return renamed
+
+
+def compile_library(root: Path, library: Path) -> dict[str, str]:
+    """Put byte-code in the place of the sources below one folder; map the old paths to the new."""
+    renamed: dict[str, str] = {}
+    for cache in library.rglob("__pycache__"):
+        shutil.rmtree(cache)
+    run_in_root(root, [*COMPILE, *AS_LIBRARY, f"/{library.relative_to(root)}"])
+    for source in sorted(library.rglob("*.py")):
+        source.unlink()
+        renamed[f"/{source.relative_to(root)}"] = f"/{source.with_suffix('.pyc').relative_to(root)}"
     return renamed

@@ -5,15 +5,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from image.bytecode import compile_python
+from image.bytecode import compile_library, compile_python
 from image.chroot import run_in_root
 from image.layout import lay_file, lay_tree
 from image.plan import CHECKOUT
+from nodelib.errors import Code, VirtnodeError
 from nodelib.run import run
 
 HOME = "usr/lib/virtnode"
 PACKAGES = ("nodelib", "nodeagent", "tui")
 VENDORED = ("nodeagent/vendor.txt", "tui/vendor.txt")
+UNUSED = "tui/vendor-unused.txt"
 LAUNCHERS = {
     "virtnode-agent": "nodeagent.main",
     "virtnode-banner": "nodeagent.banner",
@@ -51,6 +53,7 @@ def install_programs(root: Path, wheels: Path, source: Path = CHECKOUT) -> list[
     for package in PACKAGES:
         lay_tree(source / package, home / package, ignored=("__pycache__", "units", "data", "*.txt"))
     install_vendor([source / name for name in VENDORED], home / "vendor", wheels)
+    drop_unused(source / UNUSED, home / "vendor")
     own = [f"/{HOME}"]
     for name, module in LAUNCHERS.items():
         launcher = root / "usr/bin" / name
@@ -68,7 +71,9 @@ def install_programs(root: Path, wheels: Path, source: Path = CHECKOUT) -> list[
     # The bus's policy names the group; a node makes none when it starts, for its root looks complete.
     run_in_root(root, ["systemd-sysusers", "virtnode.conf"])
     run_in_root(root, ["systemctl", "preset", *(unit.name for unit in units)])
-    compile_python(root, f"/{HOME}")
+    compile_library(root, home / "vendor")
+    for package in PACKAGES:
+        compile_python(root, f"/{HOME}/{package}")
     return own
 
 
@@ -94,3 +99,18 @@ def install_vendor(lists: Sequence[Path], destination: Path, wheels: Path) -> No
     shutil.rmtree(destination / "bin", ignore_errors=True)
     for record in destination.glob("*.dist-info/RECORD"):
         record.unlink()
+
+
+def drop_unused(patterns: Path, vendor: Path) -> None:
+    """Remove what no program of ours loads; a pattern that finds nothing is an error: a wheel has changed."""
+    lines = (line.strip() for line in patterns.read_text().splitlines())
+    for pattern in (line for line in lines if line and not line.startswith("#")):
+        found = list(vendor.glob(pattern))
+        if not found:
+            message = f"{patterns.name}: no wheel has {pattern} any more"
+            raise VirtnodeError(Code.INVALID, message, "take it out, or look for its new name")
+        for path in found:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()

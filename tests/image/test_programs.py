@@ -7,7 +7,16 @@ import pytest
 
 from image.chroot import run_in_root
 from image.plan import CHECKOUT
-from image.programs import DATA, HOME, LAUNCHER, LAUNCHERS, PACKAGES, install_programs, install_vendor
+from image.programs import (
+    DATA,
+    HOME,
+    LAUNCHER,
+    LAUNCHERS,
+    PACKAGES,
+    drop_unused,
+    install_programs,
+    install_vendor,
+)
 from nodelib.errors import VirtnodeError
 from nodelib.run import run
 
@@ -59,6 +68,20 @@ def test_a_pin_without_a_hash_is_refused(tmp_path: Path) -> None:
     (tmp_path / "vendor.txt").write_text("some-name==1.0\n")
     with pytest.raises(VirtnodeError, match="ended with status 1"):
         install_vendor([tmp_path / "vendor.txt"], tmp_path / "vendor", tmp_path / "cache")
+
+
+def test_what_nobody_loads_is_dropped(tmp_path: Path) -> None:
+    """Files and folders by pattern; one that finds nothing says so, for a wheel has changed."""
+    for name in ("kept/module.py", "kept/unused_one.py", "demo/part.py"):
+        path = tmp_path / "vendor" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    patterns = tmp_path / "unused.txt"
+    patterns.write_text("# why\n\nkept/unused_*.py\ndemo\n")
+    drop_unused(patterns, tmp_path / "vendor")
+    assert [path.name for path in (tmp_path / "vendor").rglob("*.py")] == ["module.py"]
+    with pytest.raises(VirtnodeError, match="no wheel has kept/unused"):
+        drop_unused(patterns, tmp_path / "vendor")
 
 
 def test_what_a_node_runs_needs_no_more_than_the_node_has() -> None:
