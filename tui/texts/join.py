@@ -1,0 +1,5 @@
+"""Texts of the join screen."""
+
+TEXTS = {
+    "join.title": "Join an engine",
+}

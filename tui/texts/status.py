@@ -1,0 +1,5 @@
+"""Texts of the status screen."""
+
+TEXTS = {
+    "status.title": "Status",
+}
