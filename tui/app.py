@@ -33,7 +33,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         Binding("shift+tab", "focus_previous", show=False),
     ]
     CSS = """
-    .mono * { scrollbar-size: 1 1; }
+    Page, .body, OptionList, DataTable { scrollbar-size: 1 1; }
     .ascii .box { border: ascii $primary; }
     .ascii Menu { border-right: ascii $primary; }
     .mono TitleBar, .mono Footer { text-style: reverse; }
@@ -113,7 +113,9 @@ class ConsoleApp(App[None], inherit_bindings=False):
     def _each_second(self) -> None:
         """Count down where something is pending; lock after idle time. Else nothing is drawn."""
         if self._pending_until:
-            self._frame.count_down(max(int(self._pending_until - self._clock()), 0))
+            left = max(int(self._pending_until - self._clock()), 0)
+            if not self.look.slow or left <= 10 or left % 5 == 0:
+                self._frame.count_down(left)
         access = self.node_watch.seen.access
         idle = self._clock() - self._last_key
         if access.password_set and access.unlocked and 0 < access.idle_lock <= idle:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 from textual.app import App
+from textual.screen import ModalScreen
 
 from nodelib.bus import (
     CONFIG_APPLY,
@@ -19,7 +20,6 @@ from nodelib.link import ApplyRequest, Nothing, Verb
 from tui.client import TIMEOUT, NodeClient
 from tui.dialogs.choice import Choice, ChoiceDialog
 from tui.dialogs.confirm import ConfirmDialog
-from tui.dialogs.dialog import Dialog
 from tui.dialogs.message import MessageDialog
 from tui.dialogs.password import PasswordDialog
 from tui.dialogs.preview import PreviewDialog
@@ -105,7 +105,7 @@ class Dialogue:
         await self.refresh()
         return True
 
-    async def show(self, dialog: Dialog[R]) -> R | None:
+    async def show(self, dialog: ModalScreen[R]) -> R | None:
         """Show a dialog of a screen's own and wait for what it gives."""
         return await self._app.push_screen_wait(dialog)
 

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import Container, Horizontal
@@ -34,6 +35,8 @@ class Frame(Screen[None]):
         Binding("f12,ctrl+t,alt+0", "power", "frame.power", key_display="F12"),
         Binding("escape", "back", "frame.back", key_display="Esc"),
         Binding("ctrl+p", "find", "frame.palette", key_display="^P"),
+        Binding("pageup", "scroll(-1)", show=False),
+        Binding("pagedown", "scroll(1)", show=False),
         Binding("q", "quit_session", "frame.leave", key_display="q"),
     ]
     DEFAULT_CSS = """
@@ -111,6 +114,7 @@ class Frame(Screen[None]):
             other.display = other is page
         self.query_one(Menu).mark(key)
         page.open(self._seen)
+        self._show_keys()
 
     async def on_menu_chosen(self, event: Menu.Chosen) -> None:
         """Open what was chosen, and go there."""
@@ -122,6 +126,13 @@ class Frame(Screen[None]):
         page = self.page
         first = next((one for one in page.query("*") if one.focusable), None) if page else None
         (first or self.query_one(Menu)).focus()
+
+    def action_scroll(self, direction: int) -> None:
+        """Scroll the open page, wherever the focus is."""
+        if self.page is not None and direction < 0:
+            self.page.scroll_page_up(animate=False)
+        elif self.page is not None:
+            self.page.scroll_page_down(animate=False)
 
     def action_back(self) -> None:
         """Go to the menu."""
@@ -151,6 +162,15 @@ class Frame(Screen[None]):
         """Ask again about the pending change."""
         if self._seen.status.pending is not None:
             self.run_worker(self._ask_pending(self._seen.status.pending))
+
+    async def on_key(self, event: events.Key) -> None:
+        """Let the open page's keys work wherever the focus is; a field has taken what was typed before."""
+        page = self.page
+        binding = page.key_table.get(event.key) if page is not None else None
+        if page is not None and binding is not None:
+            event.stop()
+            event.prevent_default()
+            await self.app.run_action(binding.action, page)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leaving is for sessions that somebody opened."""
@@ -207,7 +227,11 @@ class Frame(Screen[None]):
             self.page.open(self._seen)
 
     def _on_keys(self, screen: Screen[object]) -> None:
-        self.query_one(Footer).tell(shown_keys(self.active_bindings))
+        self._show_keys()
+
+    def _show_keys(self) -> None:
+        page_keys = list(self.page.key_table.values()) if self.page is not None else []
+        self.query_one(Footer).tell(shown_keys(page_keys, self.active_bindings))
 
 
 GLOBAL_ACTIONS = {
@@ -219,11 +243,12 @@ GLOBAL_ACTIONS = {
 """What the palette offers beside the pages and their actions."""
 
 
-def shown_keys(active: dict[str, ActiveBinding]) -> list[tuple[str, str]]:
-    """List the keys that a footer shows, each action once."""
-    shown: dict[str, tuple[str, str]] = {}
-    for _, binding, enabled, _ in active.values():
-        if binding.show and binding.description and enabled:
+def shown_keys(page_keys: list[Binding], active: dict[str, ActiveBinding]) -> list[tuple[str, str]]:
+    """List the keys that a footer shows, each action once: help, the page's, then the rest."""
+    shown: dict[str, tuple[str, str]] = {"help": ("F1", say("frame.help"))}
+    others = [binding for _, binding, enabled, _ in active.values() if enabled]
+    for binding in (*page_keys, *others):
+        if binding.show and binding.description:
             key = binding.key_display or binding.key.split(",")[0]
             shown.setdefault(binding.action, (key, say(binding.description)))
     return list(shown.values())

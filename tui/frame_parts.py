@@ -9,28 +9,12 @@ from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
-from nodelib.link import NodeState
 from tui.screen_table import SCREENS, digit
 from tui.seen import Seen
+from tui.state_text import state_text
 from tui.texts import say, sentence
 from tui.units import duration
 from tui.widgets.line import Line
-
-KNOWN_STATES = {state.value for state in NodeState}
-
-
-def state_text(seen: Seen) -> str:
-    """Say how the node stands in a word or two."""
-    status = seen.status
-    if seen.trouble:
-        return say("state.silent")
-    if not status.engine:
-        return say("state.alone")
-    if status.state not in KNOWN_STATES:
-        return say("state.joining")
-    if status.state == NodeState.UP and not status.connected:
-        return say("state.unreachable")
-    return say(f"state.{status.state}")
 
 
 class TitleBar(Widget):

@@ -24,6 +24,9 @@ class Look:
     may_leave: bool = False
     """A session that somebody opened and can end; false for the console that is always there."""
 
+    mouse: bool = False
+    """A mouse can be there, and telling of it does no harm."""
+
     @property
     def meters_every(self) -> float:
         """Seconds between two looks at the meters."""
@@ -35,18 +38,20 @@ def detect_look(environ: Mapping[str, str], terminal: str, *, ascii: bool, monoc
     kind = environ.get("TERM", "") or "unknown"
     locale = environ.get("LC_ALL") or environ.get("LC_CTYPE") or environ.get("LANG", "")
     utf8 = "utf-8" in locale.lower() or "utf8" in locale.lower()
+    slow = terminal.removeprefix("/dev/").startswith(SERIAL)
     return Look(
         ascii=ascii or not utf8 or kind.startswith(PLAIN_TERMINALS),
         monochrome=monochrome or bool(environ.get("NO_COLOR")) or kind.startswith(MONOCHROME_TERMINALS),
-        slow=terminal.removeprefix("/dev/").startswith(SERIAL),
+        slow=slow,
         may_leave="SSH_CONNECTION" in environ or terminal.startswith("/dev/pts/"),
+        mouse=not slow and not kind.startswith(PLAIN_TERMINALS),
     )
 
 
-def terminal_size(descriptor: int) -> tuple[int, int]:
-    """Ask a terminal for its columns and lines; a serial line that does not know is 80x24."""
+def forced_size(descriptor: int) -> tuple[int, int] | None:
+    """Give the size to take for a terminal that does not know its own; None for one that does."""
     try:
         found = os.get_terminal_size(descriptor)
     except OSError:
         return SIZE
-    return (found.columns, found.lines) if found.columns and found.lines else SIZE
+    return None if found.columns and found.lines else SIZE

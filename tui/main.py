@@ -8,7 +8,8 @@ from pathlib import Path
 
 from nodelib.errors import VirtnodeError, exit_status
 from tui.client import NodeClient
-from tui.look import Look, detect_look, terminal_size
+from tui.look import Look, detect_look, forced_size
+from tui.terminal_watch import end_at_once, watch_terminal
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -58,10 +59,13 @@ def show(client: NodeClient, look: Look, first: str) -> int:
     os.environ.pop("NO_COLOR", None)
     if look.monochrome:
         os.environ["TEXTUAL_COLOR_SYSTEM"] = "standard"
+    if not look.mouse:
+        os.environ["TEXTUAL_DISABLE_KITTY_KEY"] = "1"
     from tui.app import ConsoleApp
 
     app = ConsoleApp(client, look, first=first)
-    app.run(mouse=not look.slow, size=terminal_size(2) if look.slow else None)
+    watch_terminal(0, end_at_once)
+    app.run(mouse=look.mouse, size=forced_size(2))
     return app.return_code or 0
 
 

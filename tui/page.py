@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual import work
+from textual.binding import Binding
 from textual.containers import VerticalScroll
 
 from nodelib.link import Verb
@@ -33,6 +34,12 @@ class Page(VerticalScroll, can_focus=False):
         super().__init__(id=self.KEY)
         self.dialogue = dialogue
         self.seen = Seen()
+
+    @property
+    def key_table(self) -> dict[str, Binding]:
+        """The page's own keys and what each does."""
+        bindings = [binding for binding in type(self).BINDINGS if isinstance(binding, Binding)]
+        return {key: binding for binding in bindings for key in binding.key.split(",")}
 
     def see(self, seen: Seen) -> None:
         """Take what is known of the node: called when it changed, and each time the page is opened."""

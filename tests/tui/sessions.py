@@ -51,7 +51,8 @@ class Session:
 
     async def type(self, text: str) -> None:
         """Type a text."""
-        await self.press(*text)
+        await self.pilot.press(*text)
+        await self.settle()
 
     async def settle(self) -> None:
         """Wait until nothing is under way."""

@@ -14,6 +14,8 @@ from tui.texts import say
 from tui.widgets.fields import TextField
 from tui.widgets.press import Press
 
+FEW = 8
+"""Entries that need no filter."""
 MOST = 100
 """Entries that are laid out at once: a keyboard reaches no more without typing."""
 
@@ -43,10 +45,12 @@ class ChoiceDialog(Dialog[str]):
         super().__init__(title)
         self._choices = choices
         self._current = current
+        self._long = len(choices) > FEW
 
     def body(self) -> ComposeResult:
         """Give the filter and the list."""
-        yield TextField("filter", say("dialog.filter"))
+        if self._long:
+            yield TextField("filter", say("dialog.filter"))
         yield OptionList(markup=False)
 
     def buttons(self) -> ComposeResult:
@@ -55,7 +59,7 @@ class ChoiceDialog(Dialog[str]):
 
     def on_mount(self) -> None:
         """Show all of it, at what is chosen now."""
-        self.query_one(OptionList).can_focus = False
+        self.query_one(OptionList).can_focus = not self._long
         self._fill("")
 
     def on_input_changed(self, event: Input.Changed) -> None:
