@@ -37,6 +37,7 @@ class Frame(Screen[None]):
         Binding("ctrl+p", "find", "frame.palette", key_display="^P"),
         Binding("pageup", "scroll(-1)", show=False),
         Binding("pagedown", "scroll(1)", show=False),
+        Binding("ctrl+d", "decide", "frame.pending_decide", show=False),
         Binding("q", "quit_session", "frame.leave", key_display="q"),
     ]
     DEFAULT_CSS = """

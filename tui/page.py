@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual import work
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 
 from nodelib.link import Verb
@@ -27,6 +27,8 @@ class Page(VerticalScroll, can_focus=False):
     """
     KEY: ClassVar[str] = ""
     """Its name in `screen_table`; `KEY.title` is its text."""
+    BINDINGS: ClassVar[list[BindingType]] = []
+    """Keys of the page; a description is the key of a text. They work unless a field is typed in."""
     SETTINGS: ClassVar[bool] = False
     """It stands in the menu of what can be customised."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from textual import events
 from textual.pilot import Pilot
 
 from tui.app import ConsoleApp
@@ -52,6 +53,12 @@ class Session:
     async def type(self, text: str) -> None:
         """Type a text."""
         await self.pilot.press(*text)
+        await self.settle()
+
+    async def paste(self, text: str) -> None:
+        """Paste a text into what has the focus."""
+        assert self.app.focused is not None
+        self.app.focused.post_message(events.Paste(text))
         await self.settle()
 
     async def settle(self) -> None:

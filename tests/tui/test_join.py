@@ -11,9 +11,9 @@ PIN = f"sha256:{'5a' * 32}"
 async def fill(session: Session, address: str, pin: str) -> None:
     """Type an address and a pin into an empty form, and press Enter."""
     await session.press("2")
-    await session.type(address)
+    await session.paste(address)
     await session.press("tab")
-    await session.type(pin)
+    await session.paste(pin)
     await session.press("enter")
 
 
@@ -71,7 +71,7 @@ def test_the_token_is_never_shown() -> None:
     async def go() -> None:
         async with running("small") as session:
             await fill(session, "engine.example.org", "")
-            await session.type(PIN)
+            await session.paste(PIN)
             await session.press("tab")
             await session.type("secret-token")
             assert "secret-token" not in session.text

@@ -104,6 +104,7 @@ class RecordedMachine:
         if verb.name in GUARDED and access.password_set and not access.unlocked:
             raise VirtnodeError(Code.DENIED, "this console is locked", "give the password first")
         configuration.go_back_in_time(self)
+        join.climb(self)
         answer = self._answers.get(verb.name)
         reply: Any = answer(self, request) if answer else self.get(verb)
         return Nothing() if reply is None else reply  # type: ignore[return-value]

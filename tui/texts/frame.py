@@ -19,7 +19,7 @@ TEXTS = {
     "frame.open_page": "Go to {title}",
     "frame.away": "The agent does not answer: {trouble}. This is the last that it said; trying again.",
     "frame.waiting": "Waiting for the agent: {trouble}. Trying again.",
-    "frame.pending": "A change waits: kept only if you confirm it within {seconds} s.",
+    "frame.pending": "A change waits: kept only if you confirm it within {seconds} s (Ctrl-D).",
     "frame.pending_decide": "Decide",
     "frame.too_small": "The console needs 80 columns and 24 lines; this terminal has {columns}x{lines}.",
     "state.alone": "not joined",
