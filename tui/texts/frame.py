@@ -6,6 +6,7 @@ TEXTS = {
     "frame.days": "{days} d {hours} h",
     "frame.hours": "{hours} h {minutes} min",
     "frame.minutes": "{minutes} min",
+    "frame.failed": "virtnode-console failed; the journal says why. It starts again.",
     "frame.locked": "locked",
     "frame.working": "working",
     "frame.help": "Help",
