@@ -15,7 +15,7 @@ from image.main import make_parser
 from nodelib.run import run
 
 CHECKOUT = Path(__file__).parent.parent
-PROGRAMS = ("nodelib", "image", "nodeagent", "engine")
+PROGRAMS = ("nodelib", "image", "nodeagent", "engine", "tui")
 LONGEST_FILE = 600
 FOREIGN = ("pykickstart", "mako", "elftools", "pylorax", "libdnf5", "augeas", "tomli_w")
 """Libraries whose way of thinking stays in one module each, or in one that is named after it."""

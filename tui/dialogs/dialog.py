@@ -1,0 +1,60 @@
+"""What every dialog is: a box with a title, a body and buttons, which Esc closes."""
+
+from typing import ClassVar, TypeVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+
+from tui.texts import say
+from tui.widgets.line import Line
+from tui.widgets.press import Press
+
+T = TypeVar("T")
+
+
+class Dialog(ModalScreen[T]):
+    """A box over the screen; a subclass gives `body`, `buttons`, and says what each button means."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "frame.back"),
+        Binding("left", "app.focus_previous", show=False),
+        Binding("right", "app.focus_next", show=False),
+    ]
+    DEFAULT_CSS = """
+    Dialog { align: center middle; background: $background 60%; }
+    Dialog > .box {
+        width: 76; max-width: 100%; height: auto; max-height: 100%;
+        border: round $primary; padding: 0 1; background: $surface;
+    }
+    Dialog .box > .title { text-style: bold; margin-bottom: 1; }
+    Dialog .body { height: auto; max-height: 16; }
+    Dialog .body Line { height: auto; }
+    Dialog .buttons { height: 1; margin-top: 1; align-horizontal: right; }
+    """
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self._heading = title
+
+    def compose(self) -> ComposeResult:
+        """Lay out title, body, buttons."""
+        with Vertical(classes="box"):
+            yield Line(self._heading, classes="title")
+            with VerticalScroll(classes="body", can_focus=False):
+                yield from self.body()
+            with Horizontal(classes="buttons"):
+                yield from self.buttons()
+
+    def body(self) -> ComposeResult:
+        """Give what stands between title and buttons."""
+        yield from ()
+
+    def buttons(self) -> ComposeResult:
+        """Give the buttons, the one that does no harm first."""
+        yield Press(say("dialog.close"), "close")
+
+    def action_leave(self) -> None:
+        """Close without an answer."""
+        self.dismiss(None)

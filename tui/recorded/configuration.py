@@ -1,0 +1,127 @@
+"""How a recorded machine behaves: a change of the configuration is pending until it is confirmed."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from nodelib.bus import (
+    CONFIG_APPLY,
+    CONFIG_CONFIRM,
+    CONFIG_PLAN,
+    CONFIG_REVERT,
+    CONFIG_SHOW,
+    STATUS,
+    ConfigView,
+    PendingChange,
+    PlanReply,
+    PlanRequest,
+    RevertRequest,
+    Status,
+)
+from nodelib.errors import Code, InvalidInput, VirtnodeError
+from nodelib.link import ApplyReply, ApplyRequest, ConfirmRequest, Nothing
+from tui.recorded.answer import Answers
+
+if TYPE_CHECKING:
+    from tui.recorded.machine import RecordedMachine
+
+TICKET = "recorded"
+SECRETS = ("engine.token", "engine.proxy", "access.password")
+
+
+def merge(document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay a patch over tables; None takes a key away."""
+    merged = dict(document)
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        elif isinstance(value, Mapping):
+            merged[name] = merge(merged.get(name) or {}, value)
+        else:
+            merged[name] = value
+    return merged
+
+
+def flatten(tables: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Name each value by its dotted key."""
+    found: dict[str, Any] = {}
+    for name, value in tables.items():
+        key = f"{above}{name}"
+        found |= flatten(value, f"{key}.") if isinstance(value, Mapping) else {key: value}
+    return found
+
+
+def changes_of(machine: "RecordedMachine", patch: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say what a patch changes, one line each; a value with a `!` in it is refused."""
+    before = flatten(machine.get(CONFIG_SHOW).document)
+    lines, problems = [], []
+    for key, value in flatten(patch).items():
+        if "!" in str(value):
+            problems.append(f"{key}: {value!r} is not allowed here")
+        elif before.get(key) != value and not (value in (None, "", []) and key not in before):
+            shown = "***" if key in SECRETS else value
+            lines.append(f"{key}: {before.get(key, 'none')} -> {'none' if value is None else shown}")
+    if problems:
+        raise InvalidInput(problems)
+    return tuple(lines)
+
+
+def plan(machine: "RecordedMachine", request: PlanRequest) -> PlanReply:
+    """Say what would change."""
+    return PlanReply(changes_of(machine, request.patch))
+
+
+def apply(machine: "RecordedMachine", request: ApplyRequest) -> ApplyReply:
+    """Change it, and wait for the confirmation."""
+    if machine.get(STATUS).pending is not None:
+        raise VirtnodeError(Code.CONFLICT, "another change waits for its confirmation", "confirm it first")
+    changes = changes_of(machine, request.patch)
+    if not changes:
+        return ApplyReply(())
+    view = machine.get(CONFIG_SHOW)
+    machine.notes["before"] = view
+    machine.notes["until"] = machine.clock() + request.window
+    machine.put(CONFIG_SHOW, dataclasses.replace(view, document=merge(view.document, request.patch)))
+    machine.set_pending(PendingChange(TICKET, request.window, changes))
+    return ApplyReply(changes, TICKET)
+
+
+def confirm(machine: "RecordedMachine", request: ConfirmRequest) -> None:
+    """Keep it."""
+    if machine.get(STATUS).pending is None:
+        raise VirtnodeError(Code.NOT_FOUND, "no change waits for a confirmation")
+    machine.notes.pop("before")
+    machine.set_pending(None)
+
+
+def revert(machine: "RecordedMachine", request: RevertRequest) -> None:
+    """Put back what was before."""
+    before = machine.notes.pop("before", None)
+    if isinstance(before, ConfigView):
+        machine.put(CONFIG_SHOW, before)
+    machine.set_pending(None)
+
+
+def go_back_in_time(machine: "RecordedMachine") -> None:
+    """Revert what was not confirmed in time."""
+    pending = machine.get(STATUS).pending
+    if pending is not None and "before" in machine.notes and machine.clock() >= machine.notes["until"]:
+        revert(machine, RevertRequest(pending.ticket))
+
+
+def status(machine: "RecordedMachine", request: Nothing) -> Status:
+    """Say how it stands, and how many seconds a pending change has left."""
+    known = machine.get(STATUS)
+    if known.pending is None or "until" not in machine.notes:
+        return known
+    left = machine.notes["until"] - machine.clock()
+    return dataclasses.replace(known, pending=dataclasses.replace(known.pending, seconds_left=left))
+
+
+ANSWERS: Answers = {
+    STATUS: status,
+    CONFIG_PLAN: plan,
+    CONFIG_APPLY: apply,
+    CONFIG_CONFIRM: confirm,
+    CONFIG_REVERT: revert,
+}

@@ -1,0 +1,35 @@
+"""What the console knows of its node: the last that was heard, kept while the agent is away."""
+
+import dataclasses
+from dataclasses import dataclass, field
+
+from nodelib.bus import Status
+from nodelib.bus_access import Access
+from nodelib.bus_system import Meters
+from nodelib.ladder import Ladder
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The last answers; `trouble` says why there are no newer ones."""
+
+    status: Status = field(default_factory=Status)
+    access: Access = field(default_factory=Access)
+    meters: Meters = field(default_factory=Meters)
+    ladder: Ladder = ()
+    heard: bool = False
+    """The agent has answered at least once."""
+    trouble: str = ""
+    hint: str = ""
+
+    @property
+    def locked(self) -> bool:
+        """A change would ask for the password first."""
+        return self.access.password_set and not self.access.unlocked
+
+
+def settled(status: Status) -> Status:
+    """Leave out of a status what changes by itself with each second."""
+    if status.pending is None:
+        return status
+    return dataclasses.replace(status, pending=dataclasses.replace(status.pending, seconds_left=0.0))

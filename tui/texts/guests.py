@@ -1,0 +1,5 @@
+"""Texts of the guests screen."""
+
+TEXTS = {
+    "guests.title": "Virtual machines",
+}

@@ -1,0 +1,5 @@
+"""Texts of the install screen."""
+
+TEXTS = {
+    "install.title": "Install",
+}

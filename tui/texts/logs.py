@@ -1,0 +1,5 @@
+"""Texts of the logs screen."""
+
+TEXTS = {
+    "logs.title": "Logs",
+}

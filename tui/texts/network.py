@@ -1,0 +1,5 @@
+"""Texts of the network screen."""
+
+TEXTS = {
+    "network.title": "Network",
+}

@@ -1,0 +1,5 @@
+"""Texts of the security screen."""
+
+TEXTS = {
+    "security.title": "Security",
+}

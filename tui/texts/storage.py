@@ -1,0 +1,5 @@
+"""Texts of the storage screen."""
+
+TEXTS = {
+    "storage.title": "Storage",
+}

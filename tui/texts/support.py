@@ -1,0 +1,5 @@
+"""Texts of the support screen."""
+
+TEXTS = {
+    "support.title": "Support",
+}

@@ -1,0 +1,5 @@
+"""Texts of the system screen."""
+
+TEXTS = {
+    "system.title": "System",
+}

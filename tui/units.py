@@ -1,0 +1,27 @@
+"""Times as people say them."""
+
+from tui.texts import say
+
+
+def duration(seconds: float) -> str:
+    """Say how long, in no more than two units."""
+    minutes = int(seconds // 60)
+    hours, days = minutes // 60, minutes // 1440
+    if days:
+        return say("frame.days", days=days, hours=hours % 24)
+    if hours:
+        return say("frame.hours", hours=hours, minutes=minutes % 60)
+    return say("frame.minutes", minutes=minutes)
+
+
+def size(count: int) -> str:
+    """Say how many bytes, in the largest unit that fits."""
+    if count < 1024:
+        return f"{count} B"
+    amount = float(count)
+    units = ["KiB", "MiB", "GiB", "TiB", "PiB"]
+    while amount >= 1024 * 1024 and len(units) > 1:
+        amount /= 1024
+        units.pop(0)
+    amount /= 1024
+    return f"{amount:.1f} {units[0]}" if amount < 100 else f"{amount:.0f} {units[0]}"
