@@ -22,6 +22,7 @@ LAUNCHERS = {
 
 DATA = {
     "org.virtnode.Node1.conf": "usr/share/dbus-1/system.d/org.virtnode.Node1.conf",
+    "virtnode.pam": "usr/lib/pam.d/virtnode",
     "virtnode.sysusers.conf": "usr/lib/sysusers.d/virtnode.conf",
 }
 """File in nodeagent/data: where it belongs in a root."""

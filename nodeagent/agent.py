@@ -3,11 +3,12 @@
 import dataclasses
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from nodeagent.administrator import LOGIN_COMMAND, Administrator
 from nodeagent.applier import Applier
 from nodeagent.clocks import Clocks
 from nodeagent.configuration import Configuration
@@ -17,8 +18,10 @@ from nodeagent.facts.collector import FactsCollector
 from nodeagent.facts.processor import collect_memory
 from nodeagent.facts.sources import Command, CommandRunner, read_text
 from nodeagent.facts.virtualisation import count_guests
+from nodeagent.guard import Guard
 from nodeagent.health import Health, collect_health, read_load, read_uptime
 from nodeagent.identity import Identity, load_identity
+from nodeagent.intent_changes import secret_values
 from nodeagent.ladder import LadderWatch, Surroundings
 from nodeagent.link_session import Joining
 from nodeagent.link_thread import LinkThread
@@ -67,6 +70,7 @@ class Agent:
         collector: FactsCollector | None = None,
         command: Command | None = None,
         ladder: LadderWatch | None = None,
+        login: Sequence[str] = LOGIN_COMMAND,
     ) -> None:
         self.root = root
         self._listeners = listeners
@@ -82,14 +86,25 @@ class Agent:
         self._lock = threading.Lock()
         self.deeds = ThreadPoolExecutor(1, thread_name_prefix="deeds")
         """Where what takes time is done, one deed after the other."""
+        self.asides = ThreadPoolExecutor(3, thread_name_prefix="asides")
+        """Where questions are answered that take time, beside the deeds."""
         self._identity = load_identity(root)
         self._board = ProgressBoard(self._note_progress)
         self._events = EventQueue(root, clocks.wall)
         self._configuration = Configuration(applier, self._events, self._note_configuration)
+        self.administrator = Administrator(
+            root, self._configuration, self._events, clocks.monotonic, self._command, login
+        )
+        """The password and the lock."""
         joining = Joining(self._identity, self, self._board, self._events, self.deeds, clocks)
         self._link = LinkThread(joining, lambda: self._configuration.intent.engine)
         self._engine = self._configuration.intent.engine
         self._watch = Watch(self._look)
+
+    @property
+    def guard(self) -> Guard:
+        """Who may change this node."""
+        return self.administrator.guard
 
     @property
     def identity(self) -> Identity:
@@ -106,6 +121,7 @@ class Agent:
         self._watch.stop()
         self._link.stop()
         self.deeds.shutdown(cancel_futures=True)
+        self.asides.shutdown(cancel_futures=True)
         for thread in (self._watch, self._link):
             if thread.ident is not None:
                 thread.join(10)
@@ -154,6 +170,11 @@ class Agent:
             problems=self._health.problems,
             ladder=self._ladder.ladder,
         )
+
+    @property
+    def events(self) -> EventQueue:
+        """What happened, until the engine has it."""
+        return self._events
 
     @property
     def configuration(self) -> Configuration:
@@ -206,14 +227,13 @@ class Agent:
 
     def write_support(self, request: SupportRequest) -> SupportReply:
         """Write what a helper needs to know, without any secret."""
-        engine = self._configuration.intent.engine
         files = collect_support(
             self.root,
             self.status(),
             self._facts,
             self._ladder.ladder,
             self._configuration.show(),
-            secrets=(engine.token, engine.proxy),
+            secrets=secret_values(self._configuration.intent),
             command=self._command,
         )
         path = write_support(Path(request.folder), self.hostname(), self._clocks.wall(), files)
