@@ -25,14 +25,19 @@ from nodeagent.intent_changes import secret_values
 from nodeagent.ladder import LadderWatch, Surroundings
 from nodeagent.link_session import Joining
 from nodeagent.link_thread import LinkThread
+from nodeagent.machine import Machine, Senses
+from nodeagent.meters import read_storage
+from nodeagent.notices import Outlook, collect_notices
 from nodeagent.progress import Progress, ProgressBoard
 from nodeagent.ssh_keys import keep_host_keys
-from nodeagent.state_disk import read_state
+from nodeagent.ssh_watch import SshWatch
+from nodeagent.state_disk import State, read_state
 from nodeagent.status import Observations, is_news, make_status, write_status
 from nodeagent.support import collect_support, write_support
+from nodeagent.tree_files import TreeFiles
 from nodeagent.trust import read_pin
 from nodeagent.watch import Watch
-from nodelib.bus import JoinRequest, LadderReply, Status, SupportReply, SupportRequest
+from nodelib.bus import JoinRequest, LadderReply, Notice, Status, SupportReply, SupportRequest
 from nodelib.errors import Code, VirtnodeError
 from nodelib.facts import Facts
 from nodelib.ladder import Ladder, Rung
@@ -97,8 +102,17 @@ class Agent:
         )
         """The password and the lock."""
         joining = Joining(self._identity, self, self._board, self._events, self.deeds, clocks)
+        self.machine = Machine(
+            root,
+            self._events,
+            Senses(self.facts, lambda: self._board.now, self.hostname, joining.wishes.ask),
+            clocks.monotonic,
+            self._command,
+        )
+        """Meters, slots and power."""
         self._link = LinkThread(joining, lambda: self._configuration.intent.engine)
         self._engine = self._configuration.intent.engine
+        self._ssh = SshWatch(TreeFiles(root), applier.services, clocks.monotonic)
         self._watch = Watch(self._look)
 
     @property
@@ -128,14 +142,16 @@ class Agent:
 
     def status(self) -> Status:
         """Tell how the node stands now."""
-        engine = self._configuration.intent.engine.address
+        engine = self._configuration.intent.engine
         state = read_state(self.root)
+        validity = self._identity.validity()
+        until = validity.end if validity else 0.0
         problems = [*([state.problem] if state.problem else []), *self._configuration.problems]
         return make_status(
             Observations(
                 facts=self._facts,
                 hostname=self.hostname(),
-                engine=engine,
+                engine=engine.address,
                 progress=self._board.now,
                 membership=self._identity.membership(),
                 code=self._identity.code,
@@ -143,6 +159,21 @@ class Agent:
                 ladder=self._ladder.ladder,
                 pending=self._configuration.pending(),
                 problems=(*problems, *self._health.problems),
+                warnings=self._notices(state, until),
+                pins=engine.ca,
+                certificate_until=until,
+            )
+        )
+
+    def _notices(self, state: State, certificate_until: float) -> tuple[Notice, ...]:
+        return collect_notices(
+            Outlook(
+                now=self._clocks.wall(),
+                health=self._health,
+                state=state,
+                storage=read_storage(self.root),
+                certificate_until=certificate_until,
+                skew=self._board.now.skew,
             )
         )
 
@@ -261,6 +292,8 @@ class Agent:
         if pending is not None:
             self.deeds.submit(self._configuration.tick)
         self._publish()
+        # It waits for the service manager, and a countdown must not wait for that.
+        self.asides.submit(self._ssh.look, self._configuration.intent.access.ssh, well=self._is_well())
         if pending is not None:
             return LOOK_PENDING
         return LOOK_CONNECTED if self._board.now.connected else LOOK_JOINING
@@ -276,6 +309,10 @@ class Agent:
             self._has_looked.set()
         else:
             self._facts = dataclasses.replace(self._facts, nics=self._collector.collect_nics())
+
+    def _is_well(self) -> bool:
+        """Tell whether nothing is wrong with this machine itself; not whether its engine is there."""
+        return not self._health.problems and not read_state(self.root).problem
 
     def _climb(self) -> Ladder:
         engine = self._configuration.intent.engine
