@@ -70,7 +70,7 @@ class Guard:
         raise VirtnodeError(
             Code.DENIED,
             "changes need the administrator's password",
-            "unlock first: in the console, or run virtnodectl as root",
+            "unlock first: in the console, or with virtnodectl --unlock",
         )
 
     def permission(self, caller: Caller) -> Permission:

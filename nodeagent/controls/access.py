@@ -8,7 +8,6 @@ from nodeagent.controls.terminal import Terminal, Verbs, add_verb
 from nodelib.bus_access import (
     ACCESS,
     FETCH_KEYS,
-    LOCK,
     SET_PASSWORD,
     UNLOCK,
     Access,
@@ -21,12 +20,12 @@ from nodelib.errors import Code, VirtnodeError
 from nodelib.link import Nothing
 
 ACCESS_DETAILS = """\
-Changes need the administrator's password once one is set; root needs none. Over SSH nobody logs in with it: there
-keys count alone.
+Changes need the administrator's password once one is set; root needs none. virtnodectl --unlock asks for it.
+Over SSH nobody logs in with it: there keys count alone.
 """
 PASSWORD_DETAILS = """\
-The password is of the account admin, which people at the screen unlock the console with. It is asked twice, or read
-from standard input, one line, if that is no terminal. It holds at once and after each start.
+It is the password of the account admin, with which people at the screen unlock the console. It is asked twice,
+or read from standard input, one line, if that is no terminal. It holds at once and after each start.
 """
 KEYS_DETAILS = """\
 The keys are printed, one a line, and let nobody in yet. To let them in, put them into access.ssh_keys:
@@ -39,11 +38,6 @@ def add_access_verbs(verbs: Verbs) -> None:
     access = add_verb(verbs, "access", run_access, "show who may log in and change this node")
     access.add_argument("--json", action="store_true", help="print it as JSON")
     access.epilog = ACCESS_DETAILS
-    unlock = add_verb(verbs, "unlock", run_unlock, "test the administrator's password")
-    unlock.epilog = (
-        "A connection is unlocked, and this one ends with the command: it is for trying a password."
-    )
-    add_verb(verbs, "lock", run_lock, "lock this connection, as the console does")
     password = add_verb(verbs, "password", run_password, "set the administrator's password")
     password.add_argument(
         "--remove", action="store_true", help="take it away: everybody here may change things"
@@ -79,16 +73,9 @@ def access_text(access: Access) -> str:
     return "".join(f"{name:<14} {value}\n" for name, value in rows)
 
 
-def run_unlock(found: argparse.Namespace, terminal: Terminal) -> None:
-    """Try a password."""
-    access = terminal.client.call(UNLOCK, UnlockRequest(read_password(terminal, "Password: ")))
-    terminal.say("the password is right" if access.password_set else "no password is set")
-
-
-def run_lock(found: argparse.Namespace, terminal: Terminal) -> None:
-    """Lock this connection."""
-    access = terminal.client.call(LOCK, Nothing())
-    terminal.say("may change things still: root, or no password is set" if access.unlocked else "locked")
+def unlock(terminal: Terminal) -> None:
+    """Let what follows on this connection change things, for the administrator's password."""
+    terminal.client.call(UNLOCK, UnlockRequest(read_password(terminal, "The administrator's password: ")))
 
 
 def run_password(found: argparse.Namespace, terminal: Terminal) -> None:
