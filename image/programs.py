@@ -6,7 +6,7 @@ from pathlib import Path
 
 from image.bytecode import compile_python
 from image.chroot import run_in_root
-from image.layout import lay_file, lay_tree
+from image.layout import forget_password_dates, lay_file, lay_tree
 from image.plan import CHECKOUT
 from nodelib.run import run
 
@@ -24,6 +24,7 @@ DATA = {
     "org.virtnode.Node1.conf": "usr/share/dbus-1/system.d/org.virtnode.Node1.conf",
     "virtnode.pam": "usr/lib/pam.d/virtnode",
     "virtnode.sysusers.conf": "usr/lib/sysusers.d/virtnode.conf",
+    "virtnode.tmpfiles.conf": "usr/lib/tmpfiles.d/virtnode.conf",
 }
 """File in nodeagent/data: where it belongs in a root."""
 
@@ -64,6 +65,7 @@ def install_programs(root: Path, wheels: Path, source: Path = CHECKOUT) -> list[
         own.append(f"/{place}")
     # The bus's policy names the group; a node makes none when it starts, for its root looks complete.
     run_in_root(root, ["systemd-sysusers", "virtnode.conf"])
+    forget_password_dates(root)
     run_in_root(root, ["systemctl", "preset", *(unit.name for unit in units)])
     compile_python(root, f"/{HOME}")
     return own

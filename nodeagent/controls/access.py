@@ -24,8 +24,8 @@ Changes need the administrator's password once one is set; root needs none. virt
 Over SSH nobody logs in with it: there keys count alone.
 """
 PASSWORD_DETAILS = """\
-It is the password of the account admin, with which people at the screen unlock the console. It is asked twice,
-or read from standard input, one line, if that is no terminal. It holds at once and after each start.
+It is the password of the account admin, with which people at the screen unlock the console. It is asked
+twice, or read from standard input, one line, if that is no terminal. It holds at once and after each start.
 """
 KEYS_DETAILS = """\
 The keys are printed, one a line, and let nobody in yet. To let them in, put them into access.ssh_keys:

@@ -26,8 +26,8 @@ MIB = 1 << 20
 GROUPS = ("keymaps", "timezones")
 MAINTENANCE_DETAILS = "The engine decides: the node must be joined and connected."
 RESET_DETAILS = """\
-Everything that was decided on this node goes: configuration, identity, keys, password, events. It restarts and
-is as new. An engine lists it until somebody removes it there. Only the state disk is emptied, no other.
+Everything that was decided on this node goes: configuration, identity, keys, password, events. It restarts
+and is as new. An engine lists it until somebody removes it there. Only the state disk is emptied, no other.
 """
 
 
