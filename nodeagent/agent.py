@@ -135,10 +135,11 @@ class Agent:
         self._watch.stop()
         self._link.stop()
         self.deeds.shutdown(cancel_futures=True)
-        self.asides.shutdown(cancel_futures=True)
         for thread in (self._watch, self._link):
             if thread.ident is not None:
                 thread.join(10)
+        # The watch asks for something to be done with its last look, too.
+        self.asides.shutdown(cancel_futures=True)
 
     def status(self) -> Status:
         """Tell how the node stands now."""
