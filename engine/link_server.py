@@ -29,6 +29,7 @@ from nodelib.link import (
     HEARTBEAT,
     HELLO,
     LINK_PATH,
+    MAINTENANCE,
     MAX_FRAME,
     NODE_CALLS,
     PROTOCOL,
@@ -42,6 +43,7 @@ from nodelib.link import (
     Heartbeat,
     HeartbeatReply,
     Hello,
+    MaintenanceWish,
     NodeState,
     Nothing,
     RegisterReply,
@@ -356,6 +358,10 @@ class LinkServer:
             await self._in_thread(self._nodes.report_events, node, request)
             return Nothing()
 
+        async def maintain(request: MaintenanceWish) -> Nothing:
+            await self._in_thread(self._nodes.wish_maintenance, node, request)
+            return Nothing()
+
         async def register(request: RegisterRequest) -> RegisterReply:
             raise VirtnodeError(
                 Code.CONFLICT, "this node is joined already", "dial without a certificate to register"
@@ -365,6 +371,7 @@ class LinkServer:
             Answer(HEARTBEAT, heartbeat),
             Answer(RENEW, renew),
             Answer(REPORT_EVENTS, report_events),
+            Answer(MAINTENANCE, maintain),
             Answer(REGISTER, register),
         )
         return {answer.verb.name: answer for answer in answers}

@@ -23,7 +23,7 @@ from engine.control import call_directly, call_engine
 from engine.durations import read_duration
 from engine.home import locked_home
 from engine.nodes import Nodes
-from engine.options import DEFAULT_HOME, REST_PORT, ServeOptions, database_url
+from engine.options import DEFAULT_HOME, ServeOptions, database_url
 from engine.pki import Pki
 from engine.process import allow_many_files, keep_connections_small
 from engine.serve import serve
@@ -31,7 +31,7 @@ from engine.simulate import SimulateOptions, report_lines, simulate
 from engine.store.database import open_store
 from nodelib.codec import encode
 from nodelib.errors import Code, InvalidInput, VirtnodeError, exit_status
-from nodelib.link import LINK_PORT, Nothing, Verb
+from nodelib.link import LINK_PORT, REST_PORT, Nothing, Verb
 
 logger = logging.getLogger(__name__)
 

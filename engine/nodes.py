@@ -33,6 +33,7 @@ from nodelib.link import (
     EventsRequest,
     Heartbeat,
     HeartbeatReply,
+    MaintenanceWish,
     NodeState,
     RegisterReply,
     RegisterRequest,
@@ -318,6 +319,14 @@ class Nodes:
     def activate(self, words: str, actor: Actor) -> Node:
         """End a node's maintenance."""
         return self._maintain(words, actor, maintenance=False)
+
+    def wish_maintenance(self, node: str, wish: MaintenanceWish) -> None:
+        """Put a node into maintenance, or end it, as somebody at the node asks; the log says who."""
+        actor = Actor(f"node {node}: {printable(wish.actor, 60) or 'somebody'}")
+        if wish.on:
+            self.deactivate(node, actor, "asked for at the node")
+        else:
+            self.activate(node, actor)
 
     def note_reboot(self, node: str, actor: Actor) -> None:
         """Note that a node was asked to reboot, so that nobody wonders where it is."""

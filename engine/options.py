@@ -9,10 +9,9 @@ from engine.store import setting_rows
 from engine.store.database import Connection
 from nodelib.codec import decode, parse_json, to_json
 from nodelib.errors import Code, VirtnodeError
-from nodelib.link import LINK_PORT
+from nodelib.link import LINK_PORT, REST_PORT
 
 DEFAULT_HOME = Path("/var/lib/virtnode-engine")
-REST_PORT = 8443
 
 
 class Rekey(StrEnum):

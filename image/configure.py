@@ -7,7 +7,7 @@ from pathlib import Path
 
 from image.chroot import run_in_root
 from image.config import Group, ImageConfig, Selinux, SshKey, User
-from image.layout import lay_tree
+from image.layout import forget_password_dates, lay_tree
 from image.networkd import network_units
 from image.nftables import firewall_rules
 from nodelib.errors import Code, InvalidInput, VirtnodeError
@@ -52,13 +52,6 @@ def clean_root(root: Path) -> None:
     forget_password_dates(root)
     # Empty, not absent: systemd makes an identifier for this boot and does not treat it as a first one.
     write_text(root / "etc/machine-id", "")
-
-
-def forget_password_dates(root: Path) -> None:
-    """Say of no password when it was set: it was on the day of the build, which is not part of the plan."""
-    shadow = root / "etc/shadow"
-    rows = [line.split(":") for line in shadow.read_text().splitlines()]
-    shadow.write_text("".join(f"{':'.join([*row[:2], '', *row[3:]])}\n" for row in rows))
 
 
 def write_text(path: Path, text: str, mode: int = 0o644) -> None:

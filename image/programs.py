@@ -7,7 +7,7 @@ from pathlib import Path
 
 from image.bytecode import compile_library, compile_python
 from image.chroot import run_in_root
-from image.layout import lay_file, lay_tree
+from image.layout import forget_password_dates, lay_file, lay_tree
 from image.plan import CHECKOUT
 from nodelib.errors import Code, VirtnodeError
 from nodelib.run import run
@@ -27,7 +27,9 @@ LAUNCHERS = {
 
 DATA = {
     "nodeagent/data/org.virtnode.Node1.conf": "usr/share/dbus-1/system.d/org.virtnode.Node1.conf",
+    "nodeagent/data/virtnode.pam": "usr/lib/pam.d/virtnode",
     "nodeagent/data/virtnode.sysusers.conf": "usr/lib/sysusers.d/virtnode.conf",
+    "nodeagent/data/virtnode.tmpfiles.conf": "usr/lib/tmpfiles.d/virtnode.conf",
     "tui/data/virtnode-console-line": "usr/libexec/virtnode-console-line",
 }
 """File of ours: where it belongs in a root."""
@@ -70,6 +72,7 @@ def install_programs(root: Path, wheels: Path, source: Path = CHECKOUT) -> list[
         own.append(f"/{place}")
     # The bus's policy names the group; a node makes none when it starts, for its root looks complete.
     run_in_root(root, ["systemd-sysusers", "virtnode.conf"])
+    forget_password_dates(root)
     run_in_root(root, ["systemctl", "preset", *(unit.name for unit in units)])
     compile_library(root, home / "vendor")
     for package in PACKAGES:

@@ -3,11 +3,12 @@
 import dataclasses
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from nodeagent.administrator import LOGIN_COMMAND, Administrator
 from nodeagent.applier import Applier
 from nodeagent.clocks import Clocks
 from nodeagent.configuration import Configuration
@@ -17,19 +18,26 @@ from nodeagent.facts.collector import FactsCollector
 from nodeagent.facts.processor import collect_memory
 from nodeagent.facts.sources import Command, CommandRunner, read_text
 from nodeagent.facts.virtualisation import count_guests
+from nodeagent.guard import Guard
 from nodeagent.health import Health, collect_health, read_load, read_uptime
 from nodeagent.identity import Identity, load_identity
+from nodeagent.intent_changes import secret_values
 from nodeagent.ladder import LadderWatch, Surroundings
 from nodeagent.link_session import Joining
 from nodeagent.link_thread import LinkThread
+from nodeagent.machine import Machine, Senses
+from nodeagent.meters import read_storage
+from nodeagent.notices import Outlook, collect_notices
 from nodeagent.progress import Progress, ProgressBoard
 from nodeagent.ssh_keys import keep_host_keys
-from nodeagent.state_disk import read_state
+from nodeagent.ssh_watch import SshWatch
+from nodeagent.state_disk import State, read_state
 from nodeagent.status import Observations, is_news, make_status, write_status
 from nodeagent.support import collect_support, write_support
+from nodeagent.tree_files import TreeFiles
 from nodeagent.trust import read_pin
 from nodeagent.watch import Watch
-from nodelib.bus import JoinRequest, LadderReply, Status, SupportReply, SupportRequest
+from nodelib.bus import JoinRequest, LadderReply, Notice, Status, SupportReply, SupportRequest
 from nodelib.errors import Code, VirtnodeError
 from nodelib.facts import Facts
 from nodelib.ladder import Ladder, Rung
@@ -67,6 +75,7 @@ class Agent:
         collector: FactsCollector | None = None,
         command: Command | None = None,
         ladder: LadderWatch | None = None,
+        login: Sequence[str] = LOGIN_COMMAND,
     ) -> None:
         self.root = root
         self._listeners = listeners
@@ -82,14 +91,34 @@ class Agent:
         self._lock = threading.Lock()
         self.deeds = ThreadPoolExecutor(1, thread_name_prefix="deeds")
         """Where what takes time is done, one deed after the other."""
+        self.asides = ThreadPoolExecutor(3, thread_name_prefix="asides")
+        """Where questions are answered that take time, beside the deeds."""
         self._identity = load_identity(root)
         self._board = ProgressBoard(self._note_progress)
         self._events = EventQueue(root, clocks.wall)
         self._configuration = Configuration(applier, self._events, self._note_configuration)
+        self.administrator = Administrator(
+            root, self._configuration, self._events, clocks.monotonic, self._command, login
+        )
+        """The password and the lock."""
         joining = Joining(self._identity, self, self._board, self._events, self.deeds, clocks)
+        self.machine = Machine(
+            root,
+            self._events,
+            Senses(self.facts, lambda: self._board.now, self.hostname, joining.wishes.ask),
+            clocks.monotonic,
+            self._command,
+        )
+        """Meters, slots and power."""
         self._link = LinkThread(joining, lambda: self._configuration.intent.engine)
         self._engine = self._configuration.intent.engine
+        self._ssh = SshWatch(TreeFiles(root), applier.services, clocks.monotonic)
         self._watch = Watch(self._look)
+
+    @property
+    def guard(self) -> Guard:
+        """Who may change this node."""
+        return self.administrator.guard
 
     @property
     def identity(self) -> Identity:
@@ -109,17 +138,21 @@ class Agent:
         for thread in (self._watch, self._link):
             if thread.ident is not None:
                 thread.join(10)
+        # The watch asks for something to be done with its last look, too.
+        self.asides.shutdown(cancel_futures=True)
 
     def status(self) -> Status:
         """Tell how the node stands now."""
-        engine = self._configuration.intent.engine.address
+        engine = self._configuration.intent.engine
         state = read_state(self.root)
+        validity = self._identity.validity()
+        until = validity.end if validity else 0.0
         problems = [*([state.problem] if state.problem else []), *self._configuration.problems]
         return make_status(
             Observations(
                 facts=self._facts,
                 hostname=self.hostname(),
-                engine=engine,
+                engine=engine.address,
                 progress=self._board.now,
                 membership=self._identity.membership(),
                 code=self._identity.code,
@@ -127,6 +160,21 @@ class Agent:
                 ladder=self._ladder.ladder,
                 pending=self._configuration.pending(),
                 problems=(*problems, *self._health.problems),
+                warnings=self._notices(state, until),
+                pins=engine.ca,
+                certificate_until=until,
+            )
+        )
+
+    def _notices(self, state: State, certificate_until: float) -> tuple[Notice, ...]:
+        return collect_notices(
+            Outlook(
+                now=self._clocks.wall(),
+                health=self._health,
+                state=state,
+                storage=read_storage(self.root),
+                certificate_until=certificate_until,
+                skew=self._board.now.skew,
             )
         )
 
@@ -154,6 +202,11 @@ class Agent:
             problems=self._health.problems,
             ladder=self._ladder.ladder,
         )
+
+    @property
+    def events(self) -> EventQueue:
+        """What happened, until the engine has it."""
+        return self._events
 
     @property
     def configuration(self) -> Configuration:
@@ -206,14 +259,13 @@ class Agent:
 
     def write_support(self, request: SupportRequest) -> SupportReply:
         """Write what a helper needs to know, without any secret."""
-        engine = self._configuration.intent.engine
         files = collect_support(
             self.root,
             self.status(),
             self._facts,
             self._ladder.ladder,
             self._configuration.show(),
-            secrets=(engine.token, engine.proxy),
+            secrets=secret_values(self._configuration.intent),
             command=self._command,
         )
         path = write_support(Path(request.folder), self.hostname(), self._clocks.wall(), files)
@@ -241,6 +293,8 @@ class Agent:
         if pending is not None:
             self.deeds.submit(self._configuration.tick)
         self._publish()
+        # It waits for the service manager, and a countdown must not wait for that.
+        self.asides.submit(self._ssh.look, self._configuration.intent.access.ssh, well=self._is_well())
         if pending is not None:
             return LOOK_PENDING
         return LOOK_CONNECTED if self._board.now.connected else LOOK_JOINING
@@ -256,6 +310,10 @@ class Agent:
             self._has_looked.set()
         else:
             self._facts = dataclasses.replace(self._facts, nics=self._collector.collect_nics())
+
+    def _is_well(self) -> bool:
+        """Tell whether nothing is wrong with this machine itself; not whether its engine is there."""
+        return not self._health.problems and not read_state(self.root).problem
 
     def _climb(self) -> Ladder:
         engine = self._configuration.intent.engine

@@ -72,6 +72,11 @@ class Applier:
         self._lock = threading.RLock()
         self._rollback = self._store.read()
 
+    @property
+    def services(self) -> Services:
+        """The system's services."""
+        return self._services
+
     def load(self) -> LoadedIntent:
         """Read the intent that is in force; what waits for a confirmation is not in it."""
         return load_intent(self._root, self._cmdline)
@@ -83,7 +88,7 @@ class Applier:
     def preview(self, patch: Mapping[str, object]) -> tuple[Change, ...]:
         """Say what a patch would change; nothing is. Raises InvalidInput as `apply` does."""
         candidate = make_candidate(self._root, self._cmdline, patch)
-        return (*candidate.engine, *told(candidate.changes))
+        return (*candidate.quiet, *told(candidate.changes))
 
     def persist_dhcp(self, name: str, ask: Callable[[str], str] = ask_networkd) -> dict[str, object]:
         """Make the patch that keeps what a link has by DHCP; raises VirtnodeError as `lease.persist_dhcp`."""
@@ -107,13 +112,13 @@ class Applier:
             candidate = make_candidate(self._root, self._cmdline, patch)
             if not candidate.changes:
                 write_state(self._tree, candidate.state)
-                return Applied(changes=candidate.engine)
+                return Applied(changes=candidate.quiet)
             rollback = self._begin(candidate, window, actor)
             self._carry_out(rollback)
             now = self._clock()
             self._keep(replace(rollback, phase=Phase.APPLIED, started=now, deadline=now + window))
             logger.info("applied for %s, to be confirmed within %g s", actor, window)
-            return Applied(changes=(*candidate.engine, *told(candidate.changes)), ticket=rollback.ticket)
+            return Applied(changes=(*candidate.quiet, *told(candidate.changes)), ticket=rollback.ticket)
 
     def confirm(self, ticket: str) -> None:
         """Keep a change; raises VirtnodeError: not-found without one, conflict for another one's ticket."""

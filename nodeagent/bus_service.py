@@ -13,10 +13,12 @@ import dbus
 import dbus.mainloop.glib
 import dbus.service
 
+from nodeagent.guard import Caller, Guard
 from nodelib.bus import (
     BUS_NAME,
     BUS_PATH,
     CONFIG_PENDING,
+    GUARDED,
     INTERFACE,
     LADDER_CHANGED,
     METHODS,
@@ -38,6 +40,7 @@ Soon: TypeAlias = Callable[[Callable[[], object]], None]
 Done: TypeAlias = Callable[[str], None]
 Fail: TypeAlias = Callable[[Exception], None]
 WHO_TIMEOUT = 5.0
+DAEMON, DAEMON_PATH = "org.freedesktop.DBus", "/org/freedesktop/DBus"
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,23 @@ class Method:
     """Who answers a method of the bus: the function gets the request and who asks."""
 
     verb: Verb[Any, Any]
-    function: Callable[[Any, str], object]
+    function: Callable[[Any, str], object] | None = None
     executor: Executor | None = None
     """Where it is done; None for what is done at once."""
+    for_caller: Callable[[Any, Caller], object] | None = None
+    """In place of `function`, where the user's name is not enough: it gets the connection, too."""
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether it matters to nobody who asks."""
+        return self.executor is None and self.for_caller is None and self.verb.name not in GUARDED
+
+    def work(self, request: object, caller: Caller) -> Callable[[], object]:
+        """Bind what is to be done."""
+        if self.for_caller is not None:
+            return functools.partial(self.for_caller, request, caller)
+        assert self.function is not None
+        return functools.partial(self.function, request, caller.name)
 
 
 def connect(address: str = "") -> dbus.connection.Connection:
@@ -79,10 +96,18 @@ class BusService:
     """The object at BUS_PATH."""
 
     def __init__(
-        self, connection: dbus.connection.Connection, methods: tuple[Method, ...], call_soon: Soon
+        self,
+        connection: dbus.connection.Connection,
+        methods: tuple[Method, ...],
+        call_soon: Soon,
+        guard: Guard,
     ) -> None:
         self._connection = connection
         self._call_soon = call_soon
+        self._guard = guard
+        self._departures = connection.add_signal_receiver(
+            self._note_owner, "NameOwnerChanged", DAEMON, DAEMON, DAEMON_PATH
+        )
         self._methods = {method.verb.name: method for method in methods}
         self._object = _NodeObject(connection, BUS_PATH)
         self._object.serve = self._serve
@@ -103,6 +128,7 @@ class BusService:
 
     def remove(self) -> None:
         """Leave the bus."""
+        self._departures.remove()
         self._object.remove_from_connection()
 
     def _emit(self, name: str, text: str) -> None:
@@ -115,35 +141,48 @@ class BusService:
         except VirtnodeError as error:
             fail(_bus_error(error))
             return
-        if method.executor is None:
-            _finish(functools.partial(method.function, request, sender), done, fail)
+        if method.is_open:
+            _finish(method.work(request, Caller(sender, None, sender)), done, fail)
             return
-        self._ask_who(sender, lambda actor: self._start(method, request, actor, done, fail))
+        self._ask_who(sender, lambda caller: self._start(method, request, caller, done, fail))
 
-    def _start(self, method: Method, request: object, actor: str, done: Done, fail: Fail) -> None:
-        assert method.executor is not None
+    def _start(self, method: Method, request: object, caller: Caller, done: Done, fail: Fail) -> None:
         try:
-            future = method.executor.submit(method.function, request, actor)
-        except RuntimeError:
-            error = VirtnodeError(Code.UNAVAILABLE, "the agent is stopping", "try again in a moment")
+            self._guard.check(method.verb.name, caller, str(getattr(request, "ticket", "")))
+        except VirtnodeError as error:
             fail(_bus_error(error))
+            return
+        work = method.work(request, caller)
+        if method.executor is None:
+            _finish(work, done, fail)
+            return
+        try:
+            future = method.executor.submit(work)
+        except RuntimeError:
+            stopping = VirtnodeError(Code.UNAVAILABLE, "the agent is stopping", "try again in a moment")
+            fail(_bus_error(stopping))
             return
         future.add_done_callback(
             lambda finished: self._call_soon(lambda: _finish(finished.result, done, fail))
         )
 
-    def _ask_who(self, sender: str, then: Callable[[str], None]) -> None:
+    def _ask_who(self, sender: str, then: Callable[[Caller], None]) -> None:
+        """Have the bus itself say who a connection is; nothing that a caller sends can change that."""
         self._connection.call_async(
-            "org.freedesktop.DBus",
-            "/org/freedesktop/DBus",
-            "org.freedesktop.DBus",
+            DAEMON,
+            DAEMON_PATH,
+            DAEMON,
             "GetConnectionUnixUser",
             "s",
             (sender,),
-            lambda uid: then(user_name(int(uid))),
-            lambda error: then("somebody"),
+            lambda uid: then(Caller(sender, int(uid), user_name(int(uid)))),
+            lambda error: then(Caller(sender, None, "somebody")),
             timeout=WHO_TIMEOUT,
         )
+
+    def _note_owner(self, name: str, before: str, after: str) -> None:
+        if name.startswith(":") and not after:
+            self._guard.forget(str(name))
 
 
 def user_name(uid: int) -> str:

@@ -33,7 +33,7 @@ class Change:
     """One change: its line in `config plan`, and what carries it out."""
 
     kind: str
-    """The kind of setting: network, hostname, timezone, dns, ntp, ssh, firewall, syslog or hosts."""
+    """The kind of setting, as `settings/` names it, or the intent's table where no file changes."""
     text: str
     """One line for a person."""
     before: str = ""

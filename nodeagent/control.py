@@ -9,7 +9,7 @@ from typing import TextIO
 
 from nodeagent.bus_client import BusClient
 from nodeagent.control_text import changes_text, config_text, status_text
-from nodeagent.controls.access import add_access_verbs
+from nodeagent.controls.access import add_access_verbs, unlock
 from nodeagent.controls.guests import add_guests_verbs
 from nodeagent.controls.network import add_network_verbs
 from nodeagent.controls.storage import add_storage_verbs
@@ -54,9 +54,12 @@ def run_control(argv: Sequence[str], out: TextIO, errors: TextIO, stdin: TextIO)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 2
     client = BusClient(found.bus)
+    terminal = Terminal(client, out, stdin)
     try:
         verb: Callable[[argparse.Namespace, Terminal], None] = found.run
-        verb(found, Terminal(client, out, stdin))
+        if found.unlock:
+            unlock(terminal)
+        verb(found, terminal)
         out.flush()
     except BrokenPipeError:
         return 1
@@ -76,6 +79,9 @@ def make_parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     parser = argparse.ArgumentParser(prog="virtnodectl", description="Look at this node, and change it.")
     parser.add_argument("--bus", default="", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--unlock", action="store_true", help="ask for the administrator's password first; root needs none"
+    )
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     status = add_verb(verbs, "status", run_status, "show how the node stands, and what keeps it from joining")
     status.add_argument("--json", action="store_true", help="print status and ladder as JSON")

@@ -28,6 +28,7 @@ class EventQueue:
         self._path = root / QUEUE
         self._wall = wall
         self._lock = threading.Lock()
+        self._told = threading.Condition(self._lock)
         self._events = list(_load(self._path))
 
     def add(
@@ -58,6 +59,12 @@ class EventQueue:
         with self._lock:
             self._events = [event for event in self._events if event.identifier not in known]
             self._save()
+            self._told.notify_all()
+
+    def wait_until_told(self, seconds: float) -> bool:
+        """Wait until the engine has every event, and tell whether it has."""
+        with self._told:
+            return self._told.wait_for(lambda: not self._events, seconds)
 
     def _save(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import TypeVar
 
-VERSION = 1
+VERSION = 2
 """The version of `node.toml` that this node writes."""
 
 BOND_MODES = (
@@ -44,6 +44,7 @@ class SystemIntent:
 
     hostname: str = key("", "The host name; empty takes it from DHCP.", "hostname")
     timezone: str = key("", "The time zone; empty leaves the image's.", "timezone")
+    keymap: str = key("", "The keyboard layout of the screen; empty leaves the image's.", "keymap")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +64,27 @@ class NtpIntent:
 
 @dataclass(frozen=True, kw_only=True)
 class AccessIntent:
-    """Who may log in over the network."""
+    """Who may log in, and who may change this node."""
 
-    ssh: str = key("auto", "SSH: `on`, `off`, or `auto`, which leaves it as the image has it.", "ssh")
+    password: str = key(
+        "", "The administrator's password, as crypt(3) keeps it.", "password-hash", secret=True
+    )
+    idle_lock: int = key(
+        300, "Seconds without a change after which a console locks itself; 0 never.", "idle-lock"
+    )
+    ssh: str = key(
+        "image",
+        "SSH: `on`, `off`, `automatic` (while something is wrong with the node), or `image`: as it has it.",
+        "ssh",
+    )
     ssh_keys: tuple[str, ...] = key((), "Public keys that may log in as root or admin.", "ssh-key")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorageIntent:
+    """Storage that is reached over the network."""
+
+    initiator: str = key("", "This node's iSCSI name; empty leaves the image's.", "iscsi-name")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,10 +192,11 @@ class Intent:
 
     version: int = key(VERSION, "The version of this document's form.")
     engine: EngineIntent = key(EngineIntent(), "The engine to join.")
-    system: SystemIntent = key(SystemIntent(), "Name and time zone.")
+    system: SystemIntent = key(SystemIntent(), "Name, time zone and keyboard.")
     dns: DnsIntent = key(DnsIntent(), "Name resolution.")
     ntp: NtpIntent = key(NtpIntent(), "Time.")
-    access: AccessIntent = key(AccessIntent(), "Access over the network.")
+    access: AccessIntent = key(AccessIntent(), "Access: password, lock, SSH.")
+    storage: StorageIntent = key(StorageIntent(), "Storage over the network.")
     firewall: FirewallIntent = key(FirewallIntent(), "The packet filter.")
     logging: LoggingIntent = key(LoggingIntent(), "The journal's copies.")
     network: NetworkIntent = key(NetworkIntent(), "Links and their addresses.")

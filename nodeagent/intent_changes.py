@@ -1,26 +1,30 @@
-"""Changes of the intent that change no file of the node: the engine to join."""
+"""Changes of the intent that change no file of the node, and secrets kept out of all that is said of it."""
 
-from collections.abc import Iterator
-from dataclasses import fields
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
 
 from nodeagent.changes import Change
-from nodeagent.intent import EngineIntent, Intent
+from nodeagent.intent import Intent
 
 HIDDEN = "(hidden)"
+QUIET = {"engine": ("address", "ca", "token", "proxy"), "access": ("idle_lock",)}
+"""Keys that no setting writes to a file, by their table."""
 
 
-def engine_changes(before: EngineIntent, after: EngineIntent) -> tuple[Change, ...]:
-    """Say what of the engine changes, one line a key, without the secrets."""
-    return tuple(_compare(before, after))
+def quiet_changes(before: Intent, after: Intent) -> tuple[Change, ...]:
+    """Say which keys change that no setting tells of, one line each, without the secrets."""
+    return tuple(change for table in QUIET for change in _compare(table, before, after))
 
 
-def _compare(before: EngineIntent, after: EngineIntent) -> Iterator[Change]:
-    for field in fields(EngineIntent):
-        old, new = getattr(before, field.name), getattr(after, field.name)
-        if old != new:
+def _compare(table: str, before: Intent, after: Intent) -> Iterator[Change]:
+    one, other = getattr(before, table), getattr(after, table)
+    for field in fields(one):
+        old, new = getattr(one, field.name), getattr(other, field.name)
+        if field.name in QUIET[table] and old != new:
             shown = [_shown(value, secret=field.metadata["secret"]) for value in (old, new)]
-            text = f"engine.{field.name}: {shown[1] or 'none'}"
-            yield Change(kind="engine", text=text, before=shown[0], after=shown[1])
+            text = f"{table}.{field.name}: {shown[1] or 'none'}"
+            yield Change(kind=table, text=text, before=shown[0], after=shown[1])
 
 
 def _shown(value: object, *, secret: bool) -> str:
@@ -28,20 +32,28 @@ def _shown(value: object, *, secret: bool) -> str:
     return HIDDEN if secret and text else text
 
 
-def hide_secrets(document: dict[str, object]) -> dict[str, object]:
+def hide_secrets(document: Mapping[str, object], kind: type = Intent) -> dict[str, object]:
     """Copy the tables of an intent with what is secret replaced: for people, logs and support files."""
+    hints = typing.get_type_hints(kind)
+    secrets = {field.name for field in fields(kind) if field.metadata["secret"]}
     hidden: dict[str, object] = {}
-    secrets = {field.name for field in fields(EngineIntent) if field.metadata["secret"]}
-    for name, table in document.items():
-        if name == "engine" and isinstance(table, dict):
-            table = {key: HIDDEN if key in secrets and value else value for key, value in table.items()}
-        hidden[name] = table
+    for name, value in document.items():
+        hint = hints.get(name)
+        if isinstance(value, Mapping) and isinstance(hint, type) and is_dataclass(hint):
+            hidden[name] = hide_secrets(value, hint)
+        else:
+            hidden[name] = HIDDEN if name in secrets and value else value
     return hidden
 
 
-def secret_values(intent: Intent) -> tuple[str, ...]:
+def secret_values(intent: object) -> tuple[str, ...]:
     """List the secrets of an intent, for whoever must prove that none of them goes out."""
-    values = [
-        getattr(intent.engine, field.name) for field in fields(EngineIntent) if field.metadata["secret"]
-    ]
-    return tuple(str(value) for value in values if value)
+    assert is_dataclass(intent)
+    found: list[str] = []
+    for field in fields(intent):
+        value = getattr(intent, field.name)
+        if is_dataclass(value):
+            found += secret_values(value)
+        elif field.metadata["secret"] and value:
+            found.append(str(value))
+    return tuple(found)

@@ -16,6 +16,11 @@ MAC = r"(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}"
 LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 HOST_NAME = rf"(?=.{{1,253}}\.?$){LABEL}(?:\.{LABEL})*\.?"
 INTERFACE = r"(?!\.{1,2}$)[A-Za-z0-9._@-]+"
+ISCSI_NAME = (
+    r"iqn\.[0-9]{4}-(?:0[1-9]|1[0-2])\.(?=.{1,211}$)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[a-z0-9.:-]+)?"
+    r"|eui\.[0-9A-Fa-f]{16}|naa\.(?:[0-9A-Fa-f]{16}|[0-9A-Fa-f]{32})"
+)
+PASSWORD_HASH = r"\$(?:y|gy|7|6|5|2b)\$[./A-Za-z0-9$=,]{8,200}"
 KEY_TYPES = (
     "ssh-ed25519",
     "ssh-rsa",
@@ -161,6 +166,11 @@ FORMS: Mapping[str, Form] = {
     "address": Form("an IPv4 or IPv6 address", is_address),
     "bond-mode": form_of_words(*BOND_MODES),
     "domain": form_of_pattern("a domain such as example.org", HOST_NAME),
+    "idle-lock": form_of_range("seconds from 0 to 86400", 0, 86400),
+    "iscsi-name": form_of_pattern(
+        "iqn.YYYY-MM.DOMAIN:NAME, eui. and 16 digits, or naa. and 16 or 32", ISCSI_NAME
+    ),
+    "keymap": form_of_pattern("a name such as us or de-latin1", r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}"),
     "host": Form("a host name or an address", is_host),
     "host-port": Form("HOST, HOST:PORT, [IPV6] or [IPV6]:PORT", is_host_port),
     "hostname": form_of_pattern(
@@ -180,12 +190,13 @@ FORMS: Mapping[str, Form] = {
     "mac": form_of_pattern("six pairs of digits such as 52:54:00:12:34:56", MAC),
     "miimon": form_of_range("milliseconds from 1 to 60000", 1, 60000),
     "mtu": form_of_range("0, or bytes from 576 to 65535", 576, 65535, 0),
+    "password-hash": form_of_pattern("a hash as `mkpasswd` prints it, such as $y$ and more", PASSWORD_HASH),
     "path": Form("a path of udev such as pci-0000:00:03.0", is_path),
     "pin": form_of_pattern("sha256: and 64 hexadecimal digits", r"sha256:[0-9A-Fa-f]{64}"),
     "port": Form("PORT/tcp, PORT/udp, PORT/sctp or FIRST-LAST/tcp", is_port, {"pattern": f"^{TEXT_PORT}$"}),
     "proxy": Form("http://HOST:PORT", lambda value: is_url(value, ("http",), path=False)),
     "reference": Form("a MAC address, a path such as pci-0000:00:03.0, or a name", is_reference),
-    "ssh": form_of_words("on", "off", "auto"),
+    "ssh": form_of_words("on", "off", "automatic", "image"),
     "ssh-key": Form("one line of a .pub file", is_ssh_key),
     "syslog": Form(
         "udp://HOST:PORT or tcp://HOST:PORT", lambda value: is_url(value, ("udp", "tcp"), path=False)

@@ -1,7 +1,7 @@
 """Documents of other versions: each step between two versions, in both directions."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nodeagent.intent import VERSION
@@ -26,12 +26,42 @@ def rename_key(document: Document, table: str, old: str, new: str) -> Document:
     return {**document, table: {(new if name == old else name): value for name, value in inner.items()}}
 
 
+def reword_value(document: Document, table: str, name: str, words: Mapping[str, str]) -> Document:
+    """Copy a document with one key's word replaced, where it is there and is one of `words`."""
+    inner = document.get(table)
+    value = inner.get(name) if isinstance(inner, dict) else None
+    if not isinstance(inner, dict) or not isinstance(value, str) or value not in words:
+        return document
+    return {**document, table: {**inner, name: words[value]}}
+
+
+def without_keys(document: Document, names: Sequence[str]) -> Document:
+    """Copy a document without some keys, each `table.key`."""
+    result = dict(document)
+    for name in names:
+        table, _, key = name.partition(".")
+        inner = result.get(table)
+        if isinstance(inner, dict):
+            result[table] = {word: value for word, value in inner.items() if word != key}
+            if not result[table]:
+                del result[table]
+    return result
+
+
+NEW_IN_2 = ("access.password", "access.idle_lock", "system.keymap", "storage.initiator")
 MIGRATIONS: Mapping[int, Migration] = {
     # Version 0 was never on a finished node; the first media carried it.
     0: Migration(
         up=lambda document: rename_key(document, "engine", "server", "address"),
         down=lambda document: rename_key(document, "engine", "address", "server"),
-    )
+    ),
+    # Version 1 had neither password nor lock, and `auto` for what the image has.
+    1: Migration(
+        up=lambda document: reword_value(document, "access", "ssh", {"auto": "image"}),
+        down=lambda document: without_keys(
+            reword_value(document, "access", "ssh", {"image": "auto", "automatic": "auto"}), NEW_IN_2
+        ),
+    ),
 }
 """The step from each version to the next."""
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from nodeagent.join_error import JoinError
 from nodeagent.progress import ProgressBoard
 from nodeagent.rpc import Answer, Frames, Rpc
 from nodeagent.trust import read_authorities, verify_engine
+from nodeagent.wishes import Wishes
 from nodelib.errors import Code, VirtnodeError
 from nodelib.facts import Facts
 from nodelib.ladder import Rung, Step
@@ -108,6 +109,8 @@ class Joining:
     deeds: Executor
     """Where what takes time is done, one deed after the other."""
     clocks: Clocks
+    wishes: Wishes = field(default_factory=Wishes)
+    """What other threads ask of the engine."""
 
 
 class LinkSession:
@@ -221,6 +224,7 @@ class LinkSession:
                 renew_at = now() + RENEW_AGAIN
                 self._renew()
             self._report_events()
+            self._pass_on_wishes()
             self._rpc.pump(min(LONGEST_PAUSE, max(0.0, beat_at - now())))
 
     def _beat(self) -> None:
@@ -266,6 +270,10 @@ class LinkSession:
             # What the engine cannot read today it cannot read tomorrow.
             logger.warning("the engine refused %d events: %s", len(events), error.message)
         self._joining.events.acknowledge(events)
+
+    def _pass_on_wishes(self) -> None:
+        for wish in self._joining.wishes.take():
+            wish.fulfil(lambda verb, request: self._rpc.call(verb, request, CALL_TIMEOUT))
 
     def _accept_approval(self, approved: Approved) -> Nothing:
         self._joining.identity.store_certificate(approved.certificate)

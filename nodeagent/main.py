@@ -45,7 +45,7 @@ def serve(options: Options, services: Services, notifier: Notifier) -> None:
     applier = Applier(options.root, (options.root / "proc/cmdline").read_text(), services)
     signals = Signals(notifier, services)
     agent = Agent(options.root, applier, Listeners(signals.status, signals.ladder), Clocks())
-    signals.service = service = BusService(connection, agent_methods(agent), loop.call_soon)
+    signals.service = service = BusService(connection, agent_methods(agent), loop.call_soon, agent.guard)
     name = bus_service.own_name(connection)
     loop.quit_on_signals()
     agent.start()

@@ -14,6 +14,9 @@ class Services(Protocol):
     def set_timezone(self, zone: str) -> None:
         """Tell everybody the time zone."""
 
+    def load_keymap(self, name: str) -> None:
+        """Let the screen's keyboard have a layout; a machine without a screen needs none."""
+
     def reload_units(self) -> None:
         """Read the unit files again."""
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from nodeagent.factory_reset import finish_reset
 from nodeagent.ssh_keys import restore_host_keys
 from nodelib.codec import decode_lenient, parse_json, to_json
-from nodelib.errors import VirtnodeError
+from nodelib.errors import Code, VirtnodeError
 from nodelib.run import Result, run
 
 logger = logging.getLogger(__name__)
@@ -77,12 +78,22 @@ def mount_state(root: Path, command: Runs = run) -> State:
         options = "rw,nosuid,nodev,noexec,noatime"
         command(["mount", "-o", options, device, target], check=True, timeout=MOUNT_TIMEOUT)
         target.chmod(0o700)
+        _reset(target, command)
     except VirtnodeError as error:
         return _broken(error.message)
     except OSError as error:
         return _broken(str(error))
     logger.info("the state disk is mounted")
     return State("disk")
+
+
+def _reset(target: Path, command: Runs) -> None:
+    """Forget everything if that was asked for; half of it must not be used."""
+    try:
+        finish_reset(target)
+    except OSError as error:
+        command(["umount", target], check=False, timeout=MOUNT_TIMEOUT)
+        raise VirtnodeError(Code.FAILED, f"the reset did not end: {error}") from error
 
 
 def write_state(root: Path, state: State) -> None:

@@ -4,13 +4,16 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
+from nodeagent.dial import read_endpoint
 from nodeagent.identity import Membership
 from nodeagent.ladder import summary
 from nodeagent.progress import Progress
-from nodelib.bus import PendingChange, Status
+from nodelib.bus import Notice, PendingChange, Status
 from nodelib.codec import to_json
+from nodelib.errors import VirtnodeError
 from nodelib.facts import Facts
 from nodelib.ladder import Ladder
+from nodelib.link import REST_PORT
 
 STATUS_FILE = "run/virtnode/status.json"
 
@@ -29,6 +32,9 @@ class Observations:
     ladder: Ladder = ()
     pending: PendingChange | None = None
     problems: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
+    pins: tuple[str, ...] = ()
+    certificate_until: float = 0.0
 
 
 def make_status(seen: Observations) -> Status:
@@ -53,7 +59,22 @@ def make_status(seen: Observations) -> Status:
         hint=hint,
         pending=seen.pending,
         problems=seen.problems,
+        warnings=seen.warnings,
+        engine_url=engine_url(seen.engine),
+        engine_pins=seen.pins,
+        certificate_until=seen.certificate_until,
     )
+
+
+def engine_url(address: str) -> str:
+    """Say where a browser finds the engine at an address; empty where there is none, or it is wrong."""
+    if not address:
+        return ""
+    try:
+        host = read_endpoint(address).host
+    except VirtnodeError:
+        return ""
+    return f"https://{f'[{host}]' if ':' in host else host}:{REST_PORT}/"
 
 
 def is_news(before: Status | None, after: Status) -> bool:

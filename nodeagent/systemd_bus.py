@@ -62,6 +62,12 @@ class SystemdBus:
         """Tell everybody the time zone."""
         self._call(TIMEDATED, "SetTimezone", zone, False)
 
+    def load_keymap(self, name: str) -> None:
+        """Load a keyboard layout into the kernel; where there is no screen that is no failure."""
+        done = run(["loadkeys", name], check=False, timeout=CALL_SECONDS)
+        if done.status:
+            logger.info("the keyboard layout %s is for the next start: %s", name, done.stderr.strip())
+
     def reload_units(self) -> None:
         """Read the unit files again."""
         self._call(SYSTEMD, "Reload")

@@ -12,6 +12,7 @@ from nodeagent.durable import remove_durably, sync_folder, write_durably
 from nodelib.errors import Code, VirtnodeError
 
 ABSENT = FileState()
+SELINUX = "security.selinux"
 
 
 def text_file(text: str, mode: int = 0o644) -> FileState:
@@ -76,6 +77,7 @@ class TreeFiles:
         if state.content is None and not place.parent.is_dir():
             return
         self._make_folders(path)
+        label = _read_label(place)
         fresh = place.with_name(f".{place.name}.new")
         fresh.unlink(missing_ok=True)
         if state.content is None:
@@ -88,6 +90,9 @@ class TreeFiles:
             write_durably(place, state.data, mode=state.mode)
         if state.content is not None and os.geteuid() == 0:
             os.chown(place, state.uid, state.gid, follow_symlinks=False)
+        if label and not state.link and state.content is not None:
+            with contextlib.suppress(OSError):
+                os.setxattr(place, SELINUX, label)
 
     def discard_unfinished(self, path: str) -> None:
         """Remove what an interrupted `put` left beside a path."""
@@ -113,6 +118,14 @@ class TreeFiles:
         """Remove a folder if it is there and empty."""
         with contextlib.suppress(OSError):
             (self.root / path).rmdir()
+
+
+def _read_label(place: Path) -> bytes:
+    """Read the SELinux label of a file, which would not be that of a new one in the same folder."""
+    try:
+        return b"" if place.is_symlink() else os.getxattr(place, SELINUX)
+    except OSError:
+        return b""
 
 
 @contextlib.contextmanager

@@ -14,6 +14,8 @@ from nodelib.facts import Facts
 from nodelib.ladder import Rung
 
 LINK_PORT = 7443
+REST_PORT = 8443
+"""Where a browser finds the engine, unless it was told otherwise."""
 LINK_PATH = "/link"
 PROTOCOL = 1
 MAX_FRAME = 1 << 20
@@ -225,6 +227,14 @@ class TrustRequest:
     ca: str
 
 
+@dataclass(frozen=True)
+class MaintenanceWish:
+    """Somebody at the node asks for its maintenance, or to end it; `actor` is that user's name."""
+
+    on: bool
+    actor: str = ""
+
+
 HELLO = Verb("hello", Hello, Nothing)
 APPROVED = Verb("approved", Approved, Nothing)
 REJECTED = Verb("rejected", Rejected, Nothing)
@@ -239,10 +249,11 @@ REGISTER = Verb("register", RegisterRequest, RegisterReply)
 HEARTBEAT = Verb("heartbeat", Heartbeat, HeartbeatReply)
 RENEW = Verb("renew", RenewRequest, RenewReply)
 REPORT_EVENTS = Verb("report_events", EventsRequest, Nothing)
+MAINTENANCE = Verb("maintenance", MaintenanceWish, Nothing)
 
 ENGINE_CALLS = (HELLO, APPROVED, REJECTED, GET_FACTS, GET_CONFIG, APPLY_CONFIG, CONFIRM_CONFIG, TRUST, REBOOT)
 """What the engine calls on the node."""
-NODE_CALLS = (REGISTER, HEARTBEAT, RENEW, REPORT_EVENTS)
+NODE_CALLS = (REGISTER, HEARTBEAT, RENEW, REPORT_EVENTS, MAINTENANCE)
 """What the node calls on the engine."""
 
 

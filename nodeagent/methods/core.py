@@ -1,7 +1,10 @@
 """The methods about the node, its configuration and its engine."""
 
+import functools
+
 from nodeagent.agent import Agent
 from nodeagent.bus_service import Method
+from nodeagent.guard import Caller
 from nodelib.bus import (
     CONFIG_APPLY,
     CONFIG_CHECK,
@@ -17,6 +20,7 @@ from nodelib.bus import (
     SUPPORT,
     LadderReply,
 )
+from nodelib.link import ApplyReply, ApplyRequest
 
 
 def core_methods(agent: Agent) -> tuple[Method, ...]:
@@ -29,12 +33,17 @@ def core_methods(agent: Agent) -> tuple[Method, ...]:
         Method(CONFIG_SHOW, lambda request, actor: config.show()),
         Method(CONFIG_CHECK, lambda request, actor: config.check(request.text)),
         Method(CONFIG_PLAN, lambda request, actor: config.plan(request.patch), deeds),
-        Method(
-            CONFIG_APPLY, lambda request, actor: config.apply(request.patch, request.window, actor), deeds
-        ),
+        Method(CONFIG_APPLY, executor=deeds, for_caller=functools.partial(apply_config, agent)),
         Method(CONFIG_CONFIRM, lambda request, actor: config.confirm(request.ticket, actor), deeds),
         Method(CONFIG_REVERT, lambda request, actor: config.revert(request.ticket, actor), deeds),
         Method(JOIN, lambda request, actor: agent.join(request, actor), deeds),
         Method(LEAVE, lambda request, actor: agent.leave(actor), deeds),
         Method(SUPPORT, lambda request, actor: agent.write_support(request), deeds),
     )
+
+
+def apply_config(agent: Agent, request: ApplyRequest, caller: Caller) -> ApplyReply:
+    """Apply a change; its caller may end the countdown, whatever locks meanwhile."""
+    reply = agent.configuration.apply(request.patch, request.window, caller.name)
+    agent.guard.note_applied(caller.connection, reply.ticket)
+    return reply

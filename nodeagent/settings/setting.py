@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from nodeagent.changes import Change, FileState
 from nodeagent.intent import Intent
+from nodeagent.intent_changes import HIDDEN
 from nodeagent.services import Services
 from nodeagent.tree_files import ABSENT, TreeFiles
 
@@ -19,6 +20,8 @@ class Wanted:
     path: str
     state: FileState
     text: str = ""
+    secret: bool = False
+    """What is in the file is shown to nobody."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,16 @@ def plan_setting(setting: Setting, intent: Intent, tree: TreeFiles) -> Iterator[
             yield Change(
                 kind=setting.kind,
                 text=wanted.text,
-                before=old.text,
-                after=wanted.state.text,
+                before=_shown(old, wanted),
+                after=_shown(wanted.state, wanted),
                 path=wanted.path,
                 old=old,
                 new=wanted.state,
             )
+
+
+def _shown(state: FileState, wanted: Wanted) -> str:
+    return HIDDEN if wanted.secret and state.text else state.text
 
 
 def is_same(one: FileState, other: FileState) -> bool:

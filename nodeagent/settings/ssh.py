@@ -18,6 +18,8 @@ Match User {ACCOUNTS}
     AuthorizedKeysFile .ssh/authorized_keys /{KEYS}
 """
 UNITS = "etc/systemd/system"
+AUTOMATIC = "run/virtnode/ssh-automatic"
+"""Names the server that comes up while something is wrong; virtnode-agent.service reads it when we die."""
 SERVERS = ("ssh.service", "sshd.service")
 """Debian's and Fedora's; whichever the image has."""
 
@@ -42,6 +44,10 @@ def wanted(intent: Intent, tree: TreeFiles) -> Iterator[Wanted]:
         yield Wanted(start, symlink(ours), "SSH on")
     elif choice != "on" and tree.state(start).content == ours:
         yield Wanted(start, ABSENT, "SSH as the image has it")
+    if choice == "automatic":
+        yield Wanted(AUTOMATIC, text_file(f"{server}\n"), "SSH while something is wrong with the node")
+    elif tree.exists(AUTOMATIC):
+        yield Wanted(AUTOMATIC, ABSENT, "SSH no longer as the node fares")
 
 
 def server_unit(tree: TreeFiles) -> str:
@@ -51,7 +57,7 @@ def server_unit(tree: TreeFiles) -> str:
 
 def missing(intent: Intent, tree: TreeFiles) -> Iterator[str]:
     """Say that there is no SSH server to start."""
-    if intent.access.ssh == "on" and not server_unit(tree):
+    if intent.access.ssh in ("on", "automatic") and not server_unit(tree):
         yield "access.ssh: this image has no SSH server"
 
 
@@ -64,6 +70,9 @@ def act(services: Services, tree: TreeFiles, changes: Sequence[Change]) -> None:
         services.reload_units()
     if tree.state(f"{UNITS}/{server}").content == "/dev/null":
         services.stop(server)
+    elif tree.exists(AUTOMATIC):
+        # Whether it runs is decided by nodeagent/ssh_watch.py; new keys are for the one that runs.
+        services.restart(server)
     elif tree.exists(f"{UNITS}/multi-user.target.wants/{server}"):
         services.start(server)
     else:

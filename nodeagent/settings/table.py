@@ -10,14 +10,30 @@ from nodeagent.settings.dns import SETTING as DNS
 from nodeagent.settings.firewall import SETTING as FIREWALL
 from nodeagent.settings.hostname import SETTING as HOSTNAME
 from nodeagent.settings.hosts import SETTING as HOSTS
+from nodeagent.settings.initiator import SETTING as INITIATOR
+from nodeagent.settings.keymap import SETTING as KEYMAP
 from nodeagent.settings.ntp import SETTING as NTP
+from nodeagent.settings.password import SETTING as PASSWORD
 from nodeagent.settings.setting import Setting, plan_setting
 from nodeagent.settings.ssh import SETTING as SSH
 from nodeagent.settings.syslog import SETTING as SYSLOG
 from nodeagent.settings.timezone import SETTING as TIMEZONE
 from nodeagent.tree_files import TreeFiles
 
-SETTINGS: tuple[Setting, ...] = (HOSTNAME, HOSTS, TIMEZONE, DNS, NTP, SYSLOG, FIREWALL, SSH, NETWORK)
+SETTINGS: tuple[Setting, ...] = (
+    HOSTNAME,
+    HOSTS,
+    TIMEZONE,
+    KEYMAP,
+    DNS,
+    NTP,
+    SYSLOG,
+    FIREWALL,
+    PASSWORD,
+    SSH,
+    INITIATOR,
+    NETWORK,
+)
 
 
 def plan_changes(intent: Intent, tree: TreeFiles) -> tuple[Change, ...]:

@@ -28,11 +28,17 @@ def missing(intent: Intent, tree: TreeFiles) -> Iterator[str]:
         yield f"system.timezone: this image does not know {zone}; it knows what is below /{ZONES}"
 
 
+def read_timezone(tree: TreeFiles) -> str:
+    """Return the zone that the link leads to now; empty where it leads nowhere."""
+    state = tree.state(PATH)
+    return (state.content or "").partition(f"{ZONES}/")[2] if state.link else ""
+
+
 def act(services: Services, tree: TreeFiles, changes: Sequence[Change]) -> None:
     """Tell the zone that the link leads to now."""
-    zone = tree.state(PATH).content or ""
-    if tree.state(PATH).link and f"{ZONES}/" in zone:
-        services.set_timezone(zone.partition(f"{ZONES}/")[2])
+    zone = read_timezone(tree)
+    if zone:
+        services.set_timezone(zone)
 
 
 SETTING = Setting("timezone", wanted, act, missing)

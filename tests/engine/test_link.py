@@ -17,6 +17,7 @@ from nodelib.link import (
     APPROVED,
     GET_FACTS,
     HEARTBEAT,
+    MAINTENANCE,
     PROTOCOL,
     REBOOT,
     REGISTER,
@@ -25,6 +26,7 @@ from nodelib.link import (
     REPORT_EVENTS,
     TRUST,
     EventsRequest,
+    MaintenanceWish,
     NodeEvent,
     NodeState,
     Nothing,
@@ -69,6 +71,9 @@ async def test_a_node_joins_and_is_up(tmp_path: Path, database: str) -> None:
             renewed = await wire.call(RENEW, RenewRequest(node.key.make_csr()))
             event = NodeEvent("1", 1.0, Severity.INFO, "root", "config-applied", "done")
             await wire.call(REPORT_EVENTS, EventsRequest((event,)))
+            await wire.call(MAINTENANCE, MaintenanceWish(True, "anna"))
+            assert engine.nodes.get(node.id).state is NodeState.MAINTENANCE
+            await wire.call(MAINTENANCE, MaintenanceWish(False, "anna"))
             node.certificate = renewed.certificate
         async with open_link(engine, node) as connection:
             await Wire(connection).hello()

@@ -8,7 +8,7 @@ from engine.node import Node
 from engine.simulate import SimulatedNode
 from engine.store import event_rows, node_rows
 from nodelib.errors import Code, VirtnodeError
-from nodelib.link import EventsRequest, Heartbeat, NodeEvent, NodeState, Severity
+from nodelib.link import EventsRequest, Heartbeat, MaintenanceWish, NodeEvent, NodeState, Severity
 from tests.engine.test_registration import identity, twin
 from tests.engine.worlds import ADMIN, World
 
@@ -248,6 +248,25 @@ def test_maintenance_stays_across_reconnects_and_restarts(world: World) -> None:
         with pytest.raises(VirtnodeError) as refused:
             decide(node.id, ADMIN)
         assert refused.value.code is Code.CONFLICT
+
+
+def test_maintenance_may_be_asked_for_at_the_node(world: World) -> None:
+    """It is the same as an administrator's word, and the log says who asked."""
+    node = world.joined()
+    connect(world, node)
+    beat(world, node)
+    world.nodes.wish_maintenance(node.id, MaintenanceWish(True, "anna\n"))
+    assert state(world, node) is NodeState.MAINTENANCE
+    with pytest.raises(VirtnodeError) as refused:
+        world.nodes.wish_maintenance(node.id, MaintenanceWish(True))
+    assert refused.value.code is Code.CONFLICT
+    world.nodes.wish_maintenance(node.id, MaintenanceWish(False, "anna"))
+    assert state(world, node) is NodeState.UP
+    assert world.event_kinds()[-3:].count("node-activated") == 1
+    with world.store.read() as connection:
+        events = event_rows.list_events(connection, limit=100)
+    actors = {one.actor for one in events if one.kind in ("node-activated", "node-deactivated")}
+    assert all("anna" in actor and "\n" not in actor for actor in actors)
 
 
 def test_maintenance_is_for_nodes_that_were_let_in(world: World) -> None:

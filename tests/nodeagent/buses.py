@@ -4,11 +4,12 @@ import contextlib
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nodeagent import bus_service
+from nodeagent.administrator import LOGIN_COMMAND
 from nodeagent.agent import Agent, Listeners
 from nodeagent.applier import Applier
 from nodeagent.bus_client import BusClient
@@ -76,6 +77,7 @@ def running_agent(
     *,
     policy: str = OPEN_POLICY,
     commands: Command | None = None,
+    login: Sequence[str] = LOGIN_COMMAND,
 ) -> Iterator[RunningAgent]:
     """Run an agent until the context ends; its main loop has a thread of its own."""
     make_machine(root, MACHINE)
@@ -105,9 +107,10 @@ def running_agent(
             ),
             command=commands,
             ladder=LadderWatch(lambda target: Gateway("192.0.2.1", "eth0", True), lambda host: ()),
+            login=login,
         )
         running = RunningAgent(agent, BusClient(address), address, services)
-        service = BusService(connection, agent_methods(agent), loop.call_soon)
+        service = BusService(connection, agent_methods(agent), loop.call_soon, agent.guard)
         name = bus_service.own_name(connection)
         thread = threading.Thread(target=loop.run)
         thread.start()

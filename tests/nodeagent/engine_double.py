@@ -32,6 +32,7 @@ from nodelib.link import (
     Heartbeat,
     HeartbeatReply,
     Hello,
+    MaintenanceWish,
     NodeEvent,
     NodeState,
     Nothing,
@@ -80,6 +81,9 @@ class EngineDouble:
     registrations: list[RegisterRequest] = field(default_factory=list)
     heartbeats: list[Heartbeat] = field(default_factory=list)
     events: list[NodeEvent] = field(default_factory=list)
+    member_state: NodeState = NodeState.UP
+    """What a heartbeat is answered with."""
+    wishes: list[MaintenanceWish] = field(default_factory=list)
     renewals: int = 0
     connections: list[ServerConnection] = field(default_factory=list)
     replies: dict[int, Reply] = field(default_factory=dict)
@@ -186,7 +190,12 @@ class EngineDouble:
                     await connection.send(json.dumps(dump_reply(self._reply(message, nonce, joined))))
 
     def _reply(self, request: Request, nonce: str, joined: bool) -> Reply:
-        answers = {"register": self._register, "heartbeat": self._heartbeat, "renew": self._renew}
+        answers = {
+            "register": self._register,
+            "heartbeat": self._heartbeat,
+            "renew": self._renew,
+            "maintenance": self._maintain,
+        }
         try:
             if request.method == "report_events" and joined:
                 self.events += decode(EventsRequest, request.params).events
@@ -212,7 +221,15 @@ class EngineDouble:
 
     def _heartbeat(self, params: object, nonce: str) -> HeartbeatReply:
         self.heartbeats.append(decode(Heartbeat, params))
-        return HeartbeatReply(NodeState.UP, "node1", time=time.time())
+        return HeartbeatReply(self.member_state, "node1", time=time.time())
+
+    def _maintain(self, params: object, nonce: str) -> Nothing:
+        wish = decode(MaintenanceWish, params)
+        if wish.on is (self.member_state is NodeState.MAINTENANCE):
+            raise VirtnodeError(Code.CONFLICT, "it is so already")
+        self.member_state = NodeState.MAINTENANCE if wish.on else NodeState.UP
+        self.wishes.append(wish)
+        return Nothing()
 
     def _renew(self, params: object, nonce: str) -> RenewReply:
         self.renewals += 1

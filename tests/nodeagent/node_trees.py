@@ -8,6 +8,7 @@ from nodeagent.intent import FirewallIntent, Intent
 from nodelib.errors import Code, VirtnodeError
 
 SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExyEdXkOhT8dUZ0xVNVKcQ9M2wUo5kY8sY8m0S0p2iE admin@example"
+HASH = "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7"
 PIN = "sha256:" + "5a" * 32
 NFTABLES = """\
 #!/usr/sbin/nft -f
@@ -40,6 +41,12 @@ FILES = {
     "usr/share/zoneinfo/Europe/Berlin": "TZif",
     "usr/lib/systemd/system/ssh.service": "[Service]\n",
     "usr/lib/systemd/system/rsyslog.service": "[Service]\n",
+    "usr/lib/systemd/system/iscsid.service": "[Service]\n",
+    "etc/iscsi/initiatorname.iscsi": "GenerateName=yes\n",
+    "etc/vconsole.conf": "KEYMAP=us\nFONT=eurlatgr\n",
+    "usr/share/keymaps/i386/qwertz/de-latin1.kmap.gz": "",
+    "usr/lib/kbd/keymaps/xkb/fr.map.gz": "",
+    "etc/shadow": "root:!*::0:99999:7:::\nadmin:!*::0:99999:7:::\nother:*::0:99999:7:::\n",
 }
 LINKS = {"etc/localtime": "../usr/share/zoneinfo/UTC"}
 
@@ -92,6 +99,10 @@ class FakeServices:
         """Take the time zone."""
         self._note(f"timezone {zone}")
 
+    def load_keymap(self, name: str) -> None:
+        """Take a keyboard layout."""
+        self._note(f"keymap {name}")
+
     def reload_units(self) -> None:
         """Read units."""
         self._note("reload units")
@@ -123,7 +134,7 @@ class FakeServices:
 
 
 FULL = f"""\
-version = 1
+version = 2
 
 [engine]
 address = "engine.example.org"
@@ -133,6 +144,7 @@ token = "secret-join-token"
 [system]
 hostname = "node1.example.org"
 timezone = "Europe/Berlin"
+keymap = "de-latin1"
 
 [dns]
 servers = ["192.0.2.53", "2001:db8::53"]
@@ -142,8 +154,13 @@ search = ["example.org"]
 servers = ["ntp1.example.org", "192.0.2.123"]
 
 [access]
+password = "{HASH}"
+idle_lock = 600
 ssh = "on"
 ssh_keys = ["{SSH_KEY}"]
+
+[storage]
+initiator = "iqn.2026-01.org.example:node1"
 
 [firewall]
 open = ["8080/tcp", "6000-6010/udp"]

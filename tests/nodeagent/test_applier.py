@@ -84,19 +84,23 @@ def test_a_plan_says_one_line_for_each_thing_and_does_nothing(node: Node) -> Non
     """A person reads what will be different; the tree stays as it is."""
     before = snapshot(node.root)
     changes = node.applier.preview(parse_node_toml(FULL, "x"))
-    assert [(change.kind, change.text) for change in changes][:12] == [
+    assert [(change.kind, change.text) for change in changes][:16] == [
         ("engine", "engine.address: engine.example.org"),
         ("engine", f"engine.ca: {PIN}"),
         ("engine", "engine.token: (hidden)"),
+        ("access", "access.idle_lock: 600"),
         ("hostname", "host name node1.example.org"),
         ("hosts", "hosts: node1.example.org is this machine"),
         ("timezone", "time zone Europe/Berlin"),
+        ("keymap", "keyboard layout de-latin1"),
         ("dns", "name servers 192.0.2.53, 2001:db8::53; search example.org"),
         ("ntp", "time servers ntp1.example.org, 192.0.2.123"),
         ("syslog", "syslog to udp://logs.example.org, tcp://[2001:db8::5]:6514"),
         ("firewall", "open ports: 8080/tcp, 6000-6010/udp"),
+        ("password", "the administrator's password"),
         ("ssh", "SSH keys of the intent: 1"),
         ("ssh", "SSH on"),
+        ("initiator", "iSCSI initiator iqn.2026-01.org.example:node1"),
     ]
     assert all(change.text and "\n" not in change.text for change in changes)
     assert [change.before for change in changes if change.kind == "hostname"] == ["localhost\n"]
@@ -110,6 +114,7 @@ def test_services_are_told_in_order_and_once(node: Node) -> None:
     assert node.services.calls == [
         "hostname node1.example.org",
         "timezone Europe/Berlin",
+        "keymap de-latin1",
         "restart systemd-resolved.service",
         "restart chrony.service",
         "reload units",
@@ -119,6 +124,7 @@ def test_services_are_told_in_order_and_once(node: Node) -> None:
         "firewall firewall.nft",
         "reload units",
         "start ssh.service",
+        "restart iscsid.service",
         "network",
     ]
 
@@ -139,7 +145,7 @@ def test_only_what_was_confirmed_is_in_the_state(node: Node) -> None:
     assert not (node.root / STATE).exists()
     assert node.applier.load().intent.network.nic == ()
     node.applier.confirm(applied.ticket)
-    assert tomllib.loads(node.text(STATE)) == {"version": 1, **ADDRESS}
+    assert tomllib.loads(node.text(STATE)) == {"version": 2, **ADDRESS}
     assert (node.root / STATE).stat().st_mode & 0o777 == 0o600
     assert node.applier.load().intent.network.nic[0].gateway4 == "192.0.2.1"
     assert (node.applier.pending(), (node.root / PATH).exists()) == (None, False)
@@ -297,7 +303,7 @@ def test_the_engine_needs_no_confirmation(node: Node) -> None:
     assert [change.text for change in applied.changes] == ["engine.address: engine", "engine.token: (hidden)"]
     assert (applied.ticket, node.applier.load().intent.engine.token) == ("", "word")
     node.applier.apply({"engine": {"token": None}}, 60, "test")
-    assert tomllib.loads(node.text(STATE)) == {"version": 1, "engine": {"address": "engine"}}
+    assert tomllib.loads(node.text(STATE)) == {"version": 2, "engine": {"address": "engine"}}
 
 
 def test_a_key_that_goes_brings_back_what_the_image_has(node: Node) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from nodeagent import bus_service
 from nodeagent.bus_client import BusClient
 from nodeagent.bus_service import BusService, Method
+from nodeagent.guard import Guard, Rules
 from nodeagent.main_loop import MainLoop
 from nodelib.bus import (
     CODES,
@@ -49,6 +51,7 @@ from tests.nodeagent.buses import RunningAgent, private_bus, running_agent
 from tests.nodeagent.engine_double import wait_for
 
 CHECKOUT = Path(__file__).parents[2]
+OPEN = Guard(time.monotonic, lambda: Rules(password_set=False, idle_lock=0))
 PIN = f"sha256:{'ab' * 32}"
 
 
@@ -212,7 +215,7 @@ def test_a_bug_is_an_answer_too(tmp_path: Path, caplog: pytest.LogCaptureFixture
     with private_bus(tmp_path) as address:
         loop = MainLoop()
         connection = bus_service.connect(address)
-        service = BusService(connection, (Method(STATUS, broken),), loop.call_soon)
+        service = BusService(connection, (Method(STATUS, broken),), loop.call_soon, OPEN)
         name = bus_service.own_name(connection)
         thread = threading.Thread(target=loop.run)
         thread.start()

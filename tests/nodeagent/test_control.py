@@ -13,7 +13,7 @@ import pytest
 
 from nodeagent.control import make_parser, run_control
 from nodeagent.control_text import status_text
-from nodelib.bus import PendingChange, Status
+from nodelib.bus import STATUS, PendingChange, Status
 from nodelib.ladder import Rung, Step, StepState
 from nodelib.link import (
     APPLY_CONFIG,
@@ -32,6 +32,10 @@ from tests.nodeagent.machines import Commands
 from tests.nodeagent.test_link import authority, engine
 
 __all__ = ["authority", "engine"]
+VERBS = (
+    *("status", "facts", "config", "join", "leave", "support", "access", "password", "ssh-keys"),
+    *("system", "meters", "choices", "power", "maintenance", "reset"),
+)
 PIN = f"sha256:{'ab' * 32}"
 
 
@@ -207,7 +211,7 @@ def test_every_verb_is_documented() -> None:
     """docs/agent.md shows each verb of virtnodectl."""
     text = (Path(__file__).parents[2] / "docs/agent.md").read_text()
     usage = make_parser().format_help()
-    for verb in ("status", "facts", "config", "join", "leave", "support"):
+    for verb in VERBS:
         assert verb in usage
         assert f"virtnodectl {verb}" in text
     for deed in ("show", "check", "plan", "apply", "confirm", "revert"):
@@ -240,3 +244,71 @@ def test_an_engine_changes_the_configuration(
     wait_for(lambda: {"join", "config-applied", "config-confirmed"} <= {one.kind for one in engine.events})
     assert "sesame" not in str(engine.events)
     assert {one.actor for one in engine.events if one.kind == "config-confirmed"} == {"engine"}
+
+
+def test_access_is_shown_and_a_password_set(running: RunningAgent) -> None:
+    """The password comes over standard input, and is printed nowhere; a short one is one line."""
+    shadow = running.agent.root / "etc/shadow"
+    shadow.parent.mkdir(exist_ok=True)
+    shadow.write_text("admin:!*::0:99999:7:::\n")
+    assert "none: anybody may change" in control(running.address, "access").out
+    short = control(running.address, "password", stdin="short\n")
+    assert (short.status, short.errors.splitlines()[0]) == (
+        2,
+        "virtnodectl: the password has 5 characters; it needs 8",
+    )
+    assert control(running.address, "password", stdin="\n").status == 2
+    assert control(running.address, "password", stdin="correct horse\n").out == "the password is set\n"
+    found = control(running.address, "access")
+    assert "set, of the account admin" in found.out
+    assert (
+        "correct horse" not in found.out + (running.agent.root / "var/lib/virtnode/events.json").read_text()
+    )
+    assert json.loads(control(running.address, "access", "--json").out)["password_set"] is True
+    shown = control(running.address, "config", "show", "--json").out
+    assert json.loads(shown)["document"]["access"] == {"password": "(hidden)"}
+    assert control(running.address, "password", "--remove").out == "the password is gone\n"
+
+
+def test_the_machine_is_shown_to_people_and_to_programs(running: RunningAgent) -> None:
+    """Both verbs in both ways, and the choices as a list."""
+    assert "started from   a CD or a USB stick" in control(running.address, "system").out
+    assert json.loads(control(running.address, "system", "--json").out)["stateless"] is True
+    assert "memory         8 of 16 MiB" in control(running.address, "meters").out
+    assert json.loads(control(running.address, "meters", "--json").out)["guests_running"] == 1
+    zone = running.agent.root / "usr/share/zoneinfo/Europe/Berlin"
+    zone.parent.mkdir(parents=True)
+    zone.write_text("TZif")
+    assert control(running.address, "choices", "timezones").out == "Europe/Berlin\n"
+
+
+def test_what_ends_the_machine_is_refused_in_one_line(running: RunningAgent) -> None:
+    """Guests that run, a name that is not this host's, and no engine."""
+    for words, line in (
+        (("power", "off"), "virtual machines run: vm1"),
+        (("reset", "--confirm", "other"), "the confirmation is not the name of this host"),
+        (("maintenance", "on"), "maintenance is the engine's to decide"),
+        (("ssh-keys", "fetch", "http://keys.example.org/"), "the address must be an https URL"),
+    ):
+        found = control(running.address, *words)
+        assert found.status in (1, 2)
+        assert found.errors.startswith(f"virtnodectl: {line}")
+        assert "hint: " in found.errors
+
+
+def test_maintenance_is_asked_of_the_engine(
+    running: RunningAgent, engine: EngineDouble, authority: Authority
+) -> None:
+    """It decides, and the node's own log says who asked."""
+    assert control(running.address, "join", engine.address, "--ca", authority.pin).status == 0
+    wait_for(lambda: engine.heartbeats)
+    wait_for(lambda: running.client.call(STATUS, Nothing()).connected)
+    assert control(running.address, "maintenance", "on").out == "maintenance is on\n"
+    assert [wish.on for wish in engine.wishes] == [True]
+    again = control(running.address, "maintenance", "on")
+    assert (again.status, again.errors) == (1, "virtnodectl: it is so already\n")
+    wait_for(lambda: [one for one in engine.events if one.kind == "maintenance"])
+    status = json.loads(control(running.address, "status", "--json").out)["status"]
+    assert status["engine_url"] == "https://127.0.0.1:8443/"
+    assert status["engine_pins"] == [authority.pin]
+    assert status["certificate_until"] > 0

@@ -85,8 +85,21 @@ GOOD_VALUES = {
     "timezone": ("UTC", "Europe/Berlin", "America/Argentina/Ushuaia", "Etc/GMT+1"),
     "syslog": ("udp://logs", "tcp://192.0.2.1:601", "udp://[2001:db8::1]:514"),
     "interface": ("eth0", "a" * 15, "br_lan.5"),
+    "iscsi-name": (
+        "iqn.2026-01.org.example",
+        "iqn.1993-08.org.debian:01:abc",
+        "eui.0123456789ABCDEF",
+        "naa.0123456789abcdef",
+    ),
+    "keymap": ("us", "de-latin1", "sr-cy"),
+    "password-hash": ("$6$salt$abcdefgh", "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7"),
+    "idle-lock": (0, 300, 86400),
 }
 BAD_VALUES = {
+    "iscsi-name": ("iqn.2026-13.org", "iqn.org.example", "eui.0", "naa.012345678", "IQN.2026-01.org", "x\n"),
+    "keymap": ("../us", "de latin1", "-x", ""),
+    "password-hash": ("secret", "$1$salt$abcdefgh", "$6$sa:lt$abcdefgh", "$6$salt$abc\n", "!"),
+    "idle-lock": (-1, 86401),
     "host-port": (
         "a:b",
         "engine:0",

@@ -28,7 +28,7 @@ def test_the_schema_is_one_and_takes_what_the_node_takes() -> None:
     """A right document is right by the schema as well."""
     validator = jsonschema_rs.validator_for(json.loads(schema_text()))
     assert [str(error) for error in validator.iter_errors(tomllib.loads(FULL))] == []
-    assert validator.is_valid({"version": 1, "system": {"hostname": ""}})
+    assert validator.is_valid({"version": 2, "system": {"hostname": ""}})
 
 
 @pytest.mark.parametrize("name", ["keys", "shapes", "newer"])

@@ -38,7 +38,7 @@ def test_later_sources_win_key_by_key(tmp_path: Path) -> None:
     loaded = load_intent(tmp_path, f"quiet node.engine=two:443 node.ca={PIN} root=live:x")
     assert loaded.problems == ()
     assert loaded.document == {
-        "version": 1,
+        "version": 2,
         "system": {"hostname": "embedded", "timezone": "UTC"},
         "dns": {"search": ["c"]},
         "engine": {"address": "two:443", "token": "t", "ca": [PIN]},
@@ -58,7 +58,7 @@ def test_later_sources_win_key_by_key(tmp_path: Path) -> None:
 def test_without_sources_there_is_an_intent(tmp_path: Path) -> None:
     """A node that nobody said anything to is a node all the same."""
     loaded = load_intent(tmp_path, "")
-    assert (loaded.document, loaded.problems, loaded.intent.access.ssh) == ({"version": 1}, (), "auto")
+    assert (loaded.document, loaded.problems, loaded.intent.access.ssh) == ({"version": 2}, (), "image")
 
 
 def test_a_bad_source_is_left_out_whole(tmp_path: Path) -> None:
@@ -88,8 +88,8 @@ def test_a_broken_state_leaves_the_last_good_one_in_force(tmp_path: Path) -> Non
     write(tmp_path, STATE, '[system]\nhostname = "new"\ncolour = 1\n')
     loaded = load_intent(tmp_path, "")
     assert loaded.intent.system.hostname == "good"
-    assert loaded.problems == (f"/{STATE}:3: system.colour: unknown; known are hostname, timezone",)
-    assert load_state(tmp_path) == {"version": 1, "system": {"hostname": "good"}}
+    assert loaded.problems == (f"/{STATE}:3: system.colour: unknown; known are hostname, timezone, keymap",)
+    assert load_state(tmp_path) == {"version": 2, "system": {"hostname": "good"}}
 
 
 def test_a_state_that_was_taken_away_is_gone(tmp_path: Path) -> None:
@@ -164,13 +164,23 @@ def test_a_state_to_come_is_checked_with_all_others(tmp_path: Path) -> None:
 def test_documents_of_an_older_version_go_up_and_back() -> None:
     """Each step between two versions is undone by its other direction."""
     old: dict[str, object] = {"version": 0, "engine": {"server": "engine.example.org", "token": "t"}}
-    new: dict[str, object] = {"version": 1, "engine": {"address": "engine.example.org", "token": "t"}}
+    new: dict[str, object] = {"version": 2, "engine": {"address": "engine.example.org", "token": "t"}}
     assert migrate(old) == new
     assert migrate(new, target=0) == old
     assert parse_node_toml('version = 0\n[engine]\nserver = "e"\n', "x")["engine"] == {"address": "e"}
+    before: dict[str, object] = {"version": 1, "access": {"ssh": "auto", "ssh_keys": []}}
+    assert migrate(before) == {"version": 2, "access": {"ssh": "image", "ssh_keys": []}}
+    assert migrate(migrate(before), target=1) == before
+    later: dict[str, object] = {
+        "version": 2,
+        "access": {"ssh": "automatic", "password": "$y$x", "idle_lock": 5},
+        "system": {"hostname": "a", "keymap": "de"},
+        "storage": {"initiator": "iqn.2026-01.org.example"},
+    }
+    assert migrate(later, target=1) == {"version": 1, "access": {"ssh": "auto"}, "system": {"hostname": "a"}}
     assert sorted(MIGRATIONS) == list(range(len(MIGRATIONS)))
 
 
 def test_a_document_without_a_version_is_of_the_newest() -> None:
     """Nothing is migrated that does not say that it is old."""
-    assert migrate({"engine": {"server": "e"}}) == {"version": 1, "engine": {"server": "e"}}
+    assert migrate({"engine": {"server": "e"}}) == {"version": 2, "engine": {"server": "e"}}

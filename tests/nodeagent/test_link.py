@@ -12,6 +12,7 @@ from cryptography.x509 import ObjectIdentifier
 
 from nodeagent.clocks import Clocks
 from nodeagent.identity import load_identity
+from nodeagent.wishes import Wishes
 from nodelib.errors import Code, VirtnodeError
 from nodelib.ladder import Step
 from nodelib.link import (
@@ -19,10 +20,12 @@ from nodelib.link import (
     CONFIRM_CONFIG,
     GET_CONFIG,
     GET_FACTS,
+    MAINTENANCE,
     REBOOT,
     TRUST,
     ApplyRequest,
     ConfirmRequest,
+    MaintenanceWish,
     NodeState,
     Nothing,
     TrustRequest,
@@ -161,6 +164,30 @@ def test_events_are_sent_until_acknowledged(engine: EngineDouble, tmp_path: Path
         wait_for(lambda: not node.joining.events.waiting())
     (event,) = engine.events
     assert (event.kind, event.actor, event.text) == ("config-applied", "root", "hostname a")
+
+
+def test_a_wish_reaches_the_engine_and_its_answer_comes_back(engine: EngineDouble, tmp_path: Path) -> None:
+    """Other threads ask through the link's own; what the engine refuses is told, and the link stays."""
+    with linked_node(tmp_path, settings_of(engine)) as node:
+        wait_for(lambda: engine.heartbeats)
+        wishes = node.joining.wishes
+        assert wishes.ask(MAINTENANCE, MaintenanceWish(True, "anna"), 20) == Nothing()
+        with pytest.raises(VirtnodeError, match="so already") as caught:
+            wishes.ask(MAINTENANCE, MaintenanceWish(True, "anna"), 20)
+        assert caught.value.code is Code.CONFLICT
+        wishes.ask(MAINTENANCE, MaintenanceWish(False, "anna"), 20)
+    assert [wish.on for wish in engine.wishes] == [True, False]
+    assert len(engine.connections) == 2
+
+
+def test_a_wish_that_nobody_passes_on_ends(tmp_path: Path) -> None:
+    """Without a connection it is not kept for later."""
+    wishes = Wishes()
+    with pytest.raises(VirtnodeError, match="did not answer") as caught:
+        wishes.ask(MAINTENANCE, MaintenanceWish(True), 0.01)
+    assert caught.value.code is Code.UNAVAILABLE
+    (late,) = wishes.take()
+    late.fulfil(lambda verb, request: pytest.fail("nobody waits for it"))
 
 
 def test_a_certificate_is_renewed_at_two_thirds(engine: EngineDouble, tmp_path: Path) -> None:

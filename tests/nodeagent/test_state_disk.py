@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from nodeagent.factory_reset import MARK, ask_for_reset
 from nodeagent.ssh_keys import keep_host_keys, restore_host_keys
 from nodeagent.state_disk import DEVICE, State, is_stateless, mount_state, read_state, write_state
 from nodelib.errors import Code, VirtnodeError
@@ -41,6 +42,24 @@ def test_a_state_disk_is_mounted(tmp_path: Path) -> None:
         tools = Tools({"fsck": status})
         assert mount_state(machine(tmp_path), tools) == State("disk")
         assert tools.calls == ["udevadm", "fsck", "mount"]
+
+
+def test_a_reset_that_was_asked_for_is_done_before_anything_is_read(tmp_path: Path) -> None:
+    """A node that forgot everything has a state disk that is empty; a removal that fails leaves it unused."""
+    root = machine(tmp_path)
+    state = root / "var/lib/virtnode"
+    state.mkdir(parents=True)
+    (state / "node.toml").write_text("version = 2")
+    ask_for_reset(root)
+    assert mount_state(root, Tools()) == State("disk")
+    assert list(state.iterdir()) == []
+    ask_for_reset(root)
+    (state / MARK).unlink()
+    (state / MARK).mkdir()
+    tools = Tools()
+    found = mount_state(root, tools)
+    assert (found.kind, tools.calls[-1]) == ("memory", "umount")
+    assert "the reset did not end" in found.problem
 
 
 @pytest.mark.parametrize("tools", [Tools({"fsck": 4}), Tools({"mount": 32}), Tools(missing="fsck")])

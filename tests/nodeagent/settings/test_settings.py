@@ -6,10 +6,14 @@ from pathlib import Path
 import pytest
 
 from nodeagent.applier import Applier
-from nodeagent.intent import AccessIntent, Intent, LoggingIntent, NtpIntent
+from nodeagent.intent import AccessIntent, Intent, LoggingIntent, NtpIntent, StorageIntent, SystemIntent
 from nodeagent.intent_sources import parse_node_toml
 from nodeagent.settings.firewall import firewall_rules
+from nodeagent.settings.initiator import SETTING as INITIATOR
+from nodeagent.settings.keymap import SETTING as KEYMAP
 from nodeagent.settings.ntp import servers_path
+from nodeagent.settings.password import KEPT, has_password
+from nodeagent.settings.password import SETTING as PASSWORD
 from nodeagent.settings.setting import plan_setting
 from nodeagent.settings.ssh import SETTING as SSH
 from nodeagent.settings.syslog import SETTING as SYSLOG
@@ -19,7 +23,7 @@ from nodeagent.tree_files import TreeFiles
 from nodelib.errors import Code, VirtnodeError
 from nodelib.run import run
 from tests.conftest import Golden
-from tests.nodeagent.node_trees import FULL, NFTABLES, SSH_KEY, FakeServices, make_node, opening
+from tests.nodeagent.node_trees import FULL, HASH, NFTABLES, SSH_KEY, FakeServices, make_node, opening
 
 
 @pytest.fixture
@@ -187,3 +191,72 @@ def test_a_folder_in_a_files_place_is_named(tree: TreeFiles) -> None:
         tuple(plan_setting(SSH, Intent(), tree))
     assert caught.value.code is Code.CONFLICT
     assert caught.value.message.startswith("/etc/virtnode/ssh_keys is neither")
+
+
+def test_the_password_is_one_field_and_goes_again(tree: TreeFiles) -> None:
+    """Other accounts' lines, mode and owner stay; without a password the image's field comes back."""
+    shadow = tree.root / "etc/shadow"
+    shadow.chmod(0o640)
+    before = shadow.read_text()
+    assert not has_password(tree)
+    assert settle(tree, PASSWORD, Intent(access=AccessIntent(password=HASH))).calls == []
+    assert shadow.read_text() == before.replace("admin:!*:", f"admin:{HASH}:")
+    assert (shadow.stat().st_mode & 0o777, has_password(tree)) == (0o640, True)
+    assert (tree.root / KEPT).stat().st_mode & 0o777 == 0o600
+    settle(tree, PASSWORD, Intent(access=AccessIntent(password=HASH.replace("X3D", "X4D"))))
+    settle(tree, PASSWORD, Intent())
+    assert (shadow.read_text(), (tree.root / KEPT).exists()) == (before, False)
+
+
+def test_a_password_is_in_no_change_that_is_told(tree: TreeFiles) -> None:
+    """What a change says of itself goes into events; the file and its hash do not."""
+    changes = tuple(plan_setting(PASSWORD, Intent(access=AccessIntent(password=HASH)), tree))
+    told = "".join(change.text + change.before + change.after for change in changes)
+    assert "admin:" not in told
+    assert HASH not in told
+    assert "(hidden)" in told
+
+
+def test_a_password_needs_its_account(tree: TreeFiles) -> None:
+    """An image without the account cannot have it, and says so."""
+    (tree.root / "etc/shadow").write_text("root:*::0:99999:7:::\n")
+    intent = Intent(access=AccessIntent(password=HASH))
+    assert list(PASSWORD.missing(intent, tree)) == ["access.password: this image has no account admin"]
+    assert settle(tree, PASSWORD, intent).calls == []
+
+
+def test_a_keyboard_layout_is_loaded_and_goes_again(tree: TreeFiles) -> None:
+    """The line in vconsole.conf is ours, the others stay, and a layout that is not there is named."""
+    settings = tree.root / "etc/vconsole.conf"
+    before = settings.read_text()
+    chosen = Intent(system=SystemIntent(keymap="fr"))
+    assert settle(tree, KEYMAP, chosen).calls == ["keymap fr"]
+    assert settings.read_text() == "FONT=eurlatgr\nKEYMAP=fr\n"
+    assert settle(tree, KEYMAP, Intent()).calls == ["keymap us"]
+    assert settings.read_text() == before
+    unknown = Intent(system=SystemIntent(keymap="xx"))
+    assert settle(tree, KEYMAP, unknown).calls == []
+    assert "keyboard layout xx" in "".join(KEYMAP.missing(unknown, tree))
+    assert list(KEYMAP.missing(Intent(system=SystemIntent(keymap="us")), tree)) == []
+
+
+def test_the_initiator_has_its_name_until_nobody_gives_one(tree: TreeFiles) -> None:
+    """Where there is no iSCSI that is said, and nothing is written."""
+    path = tree.root / "etc/iscsi/initiatorname.iscsi"
+    named = Intent(storage=StorageIntent(initiator="iqn.2026-01.org.example:node1"))
+    assert settle(tree, INITIATOR, named).calls == ["restart iscsid.service"]
+    assert path.read_text() == "InitiatorName=iqn.2026-01.org.example:node1\n"
+    settle(tree, INITIATOR, Intent())
+    assert path.read_text() == "GenerateName=yes\n"
+    (tree.root / "usr/lib/systemd/system/iscsid.service").unlink()
+    assert list(INITIATOR.missing(named, tree)) == ["storage.initiator: this image has no iSCSI"]
+    assert settle(tree, INITIATOR, named).calls == []
+
+
+def test_automatic_ssh_leaves_word_for_when_the_agent_dies(tree: TreeFiles) -> None:
+    """The server is named in a file that the agent's unit reads; whether it runs is decided elsewhere."""
+    word = tree.root / "run/virtnode/ssh-automatic"
+    assert settle(tree, SSH, Intent(access=AccessIntent(ssh="automatic"))).calls == ["restart ssh.service"]
+    assert word.read_text() == "ssh.service\n"
+    settle(tree, SSH, Intent())
+    assert not word.exists()
