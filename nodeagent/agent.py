@@ -82,6 +82,7 @@ class Agent:
         self._lock = threading.Lock()
         self.deeds = ThreadPoolExecutor(1, thread_name_prefix="deeds")
         """Where what takes time is done, one deed after the other."""
+        self._endings: list[Callable[[], None]] = []
         self._identity = load_identity(root)
         self._board = ProgressBoard(self._note_progress)
         self._events = EventQueue(root, clocks.wall)
@@ -103,12 +104,18 @@ class Agent:
 
     def stop(self) -> None:
         """End all threads."""
+        for end in self._endings:
+            end()
         self._watch.stop()
         self._link.stop()
         self.deeds.shutdown(cancel_futures=True)
         for thread in (self._watch, self._link):
             if thread.ident is not None:
                 thread.join(10)
+
+    def at_stop(self, end: Callable[[], None]) -> None:
+        """Have something that others started end with the agent."""
+        self._endings.append(end)
 
     def status(self) -> Status:
         """Tell how the node stands now."""

@@ -48,6 +48,10 @@ class Method:
     function: Callable[[Any, str], object]
     executor: Executor | None = None
     """Where it is done; None for what is done at once."""
+    by_connection: bool = False
+    """The function gets the unique name of the connection that asks, not its user's name."""
+    on_leave: Callable[[str], None] | None = None
+    """Told once a connection that has called the method is gone from the bus."""
 
 
 def connect(address: str = "") -> dbus.connection.Connection:
@@ -84,6 +88,7 @@ class BusService:
         self._connection = connection
         self._call_soon = call_soon
         self._methods = {method.verb.name: method for method in methods}
+        self._watches: dict[tuple[str, str], Any] = {}
         self._object = _NodeObject(connection, BUS_PATH)
         self._object.serve = self._serve
 
@@ -118,7 +123,25 @@ class BusService:
         if method.executor is None:
             _finish(functools.partial(method.function, request, sender), done, fail)
             return
-        self._ask_who(sender, lambda actor: self._start(method, request, actor, done, fail))
+        self._ask_who(
+            sender,
+            lambda actor: self._start(method, request, sender if method.by_connection else actor, done, fail),
+        )
+        if method.on_leave is not None:
+            self._watch(sender, name, method.on_leave)
+
+    def _watch(self, sender: str, name: str, on_leave: Callable[[str], None]) -> None:
+        if (sender, name) in self._watches:
+            return
+
+        def look(owner: str) -> None:
+            watch = None if owner else self._watches.pop((sender, name), None)
+            if watch is not None:
+                watch.cancel()
+                on_leave(sender)
+
+        # The answer to the question who asks comes first: whatever this call opens is there to be closed.
+        self._watches[sender, name] = self._connection.watch_name_owner(sender, look)
 
     def _start(self, method: Method, request: object, actor: str, done: Done, fail: Fail) -> None:
         assert method.executor is not None
