@@ -17,8 +17,12 @@ def storage_methods(agent: Agent) -> tuple[Method, ...]:
     """Lay out the methods; a look waits for no login, and what changes something is done one by one."""
     looks = ThreadPoolExecutor(1, thread_name_prefix="storage-look")
     deeds = ThreadPoolExecutor(1, thread_name_prefix="storage")
-    for executor in (looks, deeds):
-        agent.at_stop(lambda executor=executor: executor.shutdown(wait=False, cancel_futures=True))
+
+    def end() -> None:
+        for executor in (looks, deeds):
+            executor.shutdown(wait=False, cancel_futures=True)
+
+    agent.at_stop(end)
     command = CommandRunner(LOOK_TIMEOUT)
     return (
         Method(STORAGE, lambda request, actor: collect_storage(agent.root, command), looks),

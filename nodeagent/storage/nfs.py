@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nodeagent.dial import is_address, resolve
+from nodeagent.probes.deadline import within
 from nodeagent.storage.forms import read_export, read_options, read_server
 from nodelib.bus_network import ProbeReply
 from nodelib.bus_storage import NfsTestRequest
@@ -90,7 +91,7 @@ def check_nfs(
     options = read_options(request.options)
     began = clock()
     try:
-        address = server if is_address(server) else resolve(server)[0]
+        address = server if is_address(server) else _first(server, resolve)
         connect(address, _port_of(options), CONNECT_PATIENCE)
     except (OSError, VirtnodeError) as error:
         said = "resolve" if isinstance(error, VirtnodeError) else str(error)
@@ -113,6 +114,10 @@ def explain(said: str, server: str, path: str, options: Sequence[str]) -> ProbeR
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     last = lines[-1] if lines else "it said nothing"
     return ProbeReply(False, f"{server}:{path} cannot be mounted: {last[:200]}.", "look at the server's log")
+
+
+def _first(server: str, resolve: Callable[[str], tuple[str, ...]]) -> str:
+    return within(CONNECT_PATIENCE, lambda: resolve(server), "the look-up")[0]
 
 
 def _port_of(options: Sequence[str]) -> int:

@@ -9,14 +9,13 @@ import sys
 from pathlib import Path
 
 NOT_LISTED = 3
-PATIENCE = 15
 
 
 def main() -> int:
     """Mount, list, unmount; returns the exit status."""
     folder, source, options = sys.argv[1:4]
     mount = ["mount", "-t", "nfs", "-o", options, "--", source, folder]
-    status = subprocess.run(mount, check=False, stdin=subprocess.DEVNULL, timeout=PATIENCE).returncode
+    status = subprocess.run(mount, check=False, stdin=subprocess.DEVNULL).returncode
     if status:
         return status
     try:
