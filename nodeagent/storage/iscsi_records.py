@@ -10,6 +10,7 @@ from nodelib.errors import Code, VirtnodeError
 DATABASES = ("etc/iscsi/nodes", "var/lib/iscsi/nodes")
 """Debian's place and Fedora's: NODES/TARGET/HOST,PORT is a file, NODES/TARGET/HOST,PORT,GROUP has files."""
 AUTHENTICATION = "node.session.auth."
+REPLACED = ("authmethod", "username", "password")
 END = "# END RECORD"
 
 
@@ -36,7 +37,8 @@ def read_record(path: Path) -> str:
 
 def with_chap(text: str, user: str, password: str) -> str:
     """Say in a record how to log in: by CHAP, or with neither user nor password."""
-    lines = [line for line in text.splitlines() if not line.startswith(AUTHENTICATION) and line != END]
+    replaced = tuple(f"{AUTHENTICATION}{key}" for key in REPLACED)
+    lines = [line for line in text.splitlines() if not line.startswith(replaced) and line != END]
     lines.append(f"{AUTHENTICATION}authmethod = {'CHAP' if user else 'None'}")
     if user:
         lines += [f"{AUTHENTICATION}username = {user}", f"{AUTHENTICATION}password = {password}"]
