@@ -1,9 +1,9 @@
 """Speaks to libvirt for the agent, as a program of its own: libvirt may hang, and its library is large.
 
-Reads one request a line, `{"id": 1, "verb": "list", …}`, and writes one answer a line: `{"id": 1, "result": …}`
-or `{"id": 1, "error": {"code", "message", "hint"}}`. It ends with status 0, and with nothing left undone, when
-its standard input does, or when it was asked nothing for as many seconds as its second argument says and no
-console is open.
+Each line it reads is a request, `{"id": 1, "verb": "list", …}`; each line it writes is an answer,
+`{"id": 1, "result": …}` or `{"id": 1, "error": {"code", "message", "hint"}}`. It ends with status 0, and with
+nothing left undone, when its standard input does, or when it was asked nothing for as many seconds as its
+second argument says and no console is open.
 """
 
 import base64
