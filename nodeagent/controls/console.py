@@ -75,7 +75,8 @@ class ConsoleSession:
 def _raw(descriptor: int) -> Iterator[None]:
     """Have every key passed on as it is, until the context ends."""
     before = termios.tcgetattr(descriptor)
-    tty.setraw(descriptor)
+    # What was typed ahead is kept.
+    tty.setraw(descriptor, termios.TCSADRAIN)
     try:
         yield
     finally:
