@@ -63,6 +63,7 @@ def _port_unit(port: str, network: Network, networks: Sequence[Network]) -> str:
     settings = [("Bond" if network.bond_ports else "Bridge", network.device)]
     if dict(network.bond_options).get("primary") == port:
         settings.append(("PrimarySlave", "yes"))
+    settings.append(("LLDP", "yes"))
     sections = {"Match": _match(port), "Link": link, "Network": settings + _vlans_of(port, networks)}
     return _sections(sections)
 

@@ -93,6 +93,7 @@ class Agent:
         """Where what takes time is done, one deed after the other."""
         self.asides = ThreadPoolExecutor(3, thread_name_prefix="asides")
         """Where questions are answered that take time, beside the deeds."""
+        self._endings: list[Callable[[], None]] = []
         self._identity = load_identity(root)
         self._board = ProgressBoard(self._note_progress)
         self._events = EventQueue(root, clocks.wall)
@@ -132,6 +133,8 @@ class Agent:
 
     def stop(self) -> None:
         """End all threads."""
+        for end in self._endings:
+            end()
         self._watch.stop()
         self._link.stop()
         self.deeds.shutdown(cancel_futures=True)
@@ -140,6 +143,10 @@ class Agent:
                 thread.join(10)
         # The watch asks for something to be done with its last look, too.
         self.asides.shutdown(cancel_futures=True)
+
+    def at_stop(self, end: Callable[[], None]) -> None:
+        """Have something that others started end with the agent."""
+        self._endings.append(end)
 
     def status(self) -> Status:
         """Tell how the node stands now."""

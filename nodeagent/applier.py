@@ -92,7 +92,7 @@ class Applier:
 
     def persist_dhcp(self, name: str, ask: Callable[[str], str] = ask_networkd) -> dict[str, object]:
         """Make the patch that keeps what a link has by DHCP; raises VirtnodeError as `lease.persist_dhcp`."""
-        return persist_dhcp(name, self.load().intent.network, ask)
+        return persist_dhcp(name, self.load().intent.network, ask, self._root)
 
     def apply(self, patch: Mapping[str, object], window: float, actor: str) -> Applied:
         """Apply a patch of the state, to be confirmed within `window` seconds, else it is put back.

@@ -53,6 +53,8 @@ class Method:
     """Where it is done; None for what is done at once."""
     for_caller: Callable[[Any, Caller], object] | None = None
     """In place of `function`, where the user's name is not enough: it gets the connection, too."""
+    on_leave: Callable[[str], None] | None = None
+    """Told of each connection that is gone from the bus."""
 
     @property
     def is_open(self) -> bool:
@@ -148,6 +150,8 @@ class BusService:
 
     def _start(self, method: Method, request: object, caller: Caller, done: Done, fail: Fail) -> None:
         try:
+            if caller.uid is None and method.on_leave is not None:
+                raise VirtnodeError(Code.DENIED, "the bus does not know who calls", "call again")
             self._guard.check(method.verb.name, caller, str(getattr(request, "ticket", "")))
         except VirtnodeError as error:
             fail(_bus_error(error))
@@ -183,6 +187,9 @@ class BusService:
     def _note_owner(self, name: str, before: str, after: str) -> None:
         if name.startswith(":") and not after:
             self._guard.forget(str(name))
+            for method in self._methods.values():
+                if method.on_leave is not None:
+                    method.on_leave(str(name))
 
 
 def user_name(uid: int) -> str:

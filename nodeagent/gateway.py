@@ -50,6 +50,12 @@ class GatewayFinder:
                 return Gateway(gateway.address, gateway.interface, True)
         return found[0]
 
+    def find_defaults(self) -> tuple[Gateway, ...]:
+        """Find the default routers of both families, each with whether it answers."""
+        routes = {(text_of(route, "gateway"), text_of(route, "dev")) for route in self._default_routes()}
+        found = [Gateway(address, link, False) for address, link in sorted(routes) if address]
+        return tuple(Gateway(one.address, one.interface, self._answers(one)) for one in found)
+
     def _routes_to(self, target: str) -> list[dict[str, object]]:
         return read_list(self._command(("ip", "-json", "route", "get", target)))
 

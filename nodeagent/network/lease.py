@@ -4,6 +4,7 @@ import ipaddress
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from nodeagent.intent import Addresses, Match, NetworkIntent, NicIntent, to_document
@@ -13,6 +14,9 @@ from nodelib.run import run
 
 FAMILIES = {2: 4, 10: 6}
 """Address families of the kernel, and the versions of IP."""
+
+LEASES = "run/systemd/netif/leases"
+"""Where networkd keeps each DHCPv4 lease, by the link's number."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class Lease:
     ipv6: tuple[str, ...] = ()
     gateway6: str = ""
     dns: tuple[str, ...] = ()
+    mtu: int = 0
+    """The largest packet that the server named; 0 where it named none."""
 
 
 def ask_networkd(name: str) -> str:
@@ -35,18 +41,18 @@ def ask_networkd(name: str) -> str:
 
 
 def persist_dhcp(
-    name: str, network: NetworkIntent, ask: Callable[[str], str] = ask_networkd
+    name: str, network: NetworkIntent, ask: Callable[[str], str] = ask_networkd, root: Path = Path("/")
 ) -> dict[str, object]:
     """Make the patch that keeps the addresses that a link has by DHCP; nothing of it is applied.
 
-    Raises VirtnodeError (not-found) where the link has no lease.
+    Raises VirtnodeError (conflict) where the link has no lease.
     """
-    lease = read_lease(ask(name))
+    lease = read_lease(ask(name), root)
     if not lease.ipv4 and not lease.ipv6:
         raise VirtnodeError(
-            Code.NOT_FOUND,
+            Code.CONFLICT,
             f"{name} has no address from a DHCP server",
-            "networkctl shows which links have one",
+            "choose the link that has one: the bridge or bond, not its port",
         )
     for link in Links(network).all:
         intent = link.intent
@@ -70,10 +76,10 @@ def keep(intent: Addresses, lease: Lease) -> Addresses:
         intent = replace(intent, ipv4=lease.ipv4, gateway4=lease.gateway4)
     if lease.ipv6:
         intent = replace(intent, ipv6=lease.ipv6, gateway6=lease.gateway6)
-    return replace(intent, dns=lease.dns or intent.dns)
+    return replace(intent, dns=lease.dns or intent.dns, mtu=intent.mtu or lease.mtu)
 
 
-def read_lease(text: str) -> Lease:
+def read_lease(text: str, root: Path = Path("/")) -> Lease:
     """Read what networkd says of a link; raises VirtnodeError (failed) where it is not understood."""
     try:
         status = json.loads(text)
@@ -88,9 +94,20 @@ def read_lease(text: str) -> Lease:
             ipv6=_interfaces(leased, 6),
             gateway6=_gateway(routes, 6),
             dns=tuple(_address(item["Address"]) for item in status.get("DNS", []) if _by_dhcp(item)),
+            mtu=_mtu(root / LEASES / str(status.get("Index"))),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise VirtnodeError(Code.FAILED, f"networkd's answer is not understood: {error}") from error
+
+
+def _mtu(path: Path) -> int:
+    """Read the option that networkctl does not show out of networkd's own notes of a lease."""
+    try:
+        lines = path.read_text(errors="replace").splitlines()
+    except OSError:
+        return 0
+    values = [line.partition("=")[2] for line in lines if line.startswith("MTU=")]
+    return int(values[0]) if values and values[0].isdecimal() else 0
 
 
 def _by_dhcp(item: Mapping[str, Any]) -> bool:

@@ -1,6 +1,7 @@
 """Facts of made-up machines, of the machine that runs the tests, and of a libvirt that does not answer."""
 
 import dataclasses
+import json
 import sys
 import threading
 import time
@@ -285,3 +286,23 @@ def test_both_shapes_of_networkctl_are_read() -> None:
     flat = '{"Neighbors": [{"InterfaceName": "eth0", "ChassisID": "a", "PortID": "b"}]}'
     assert read_lldp(flat) == {"eth0": LldpNeighbour("a", "b")}
     assert read_lldp("") == {}
+
+
+def test_neighbours_as_systemd_257_tells_them() -> None:
+    """A name that a switch keeps to itself is null; of two neighbours on a port the first is shown."""
+    heard = {
+        "InterfaceIndex": 2,
+        "InterfaceName": "eth0",
+        "InterfaceAlternativeNames": ["enp1s0"],
+        "Neighbors": [
+            {
+                "ChassisID": "00:11:22:33:44:55",
+                "RawChassisID": [4, 0],
+                "PortID": "Eth1/7",
+                "SystemName": None,
+            },
+            {"ChassisID": "00:11:22:33:44:66", "RawChassisID": [4, 0], "PortID": "Eth1/8", "SystemName": "b"},
+        ],
+    }
+    found = read_lldp(json.dumps({"Neighbors": [heard, {"InterfaceName": "eth1", "Neighbors": []}]}))
+    assert found == {"eth0": LldpNeighbour("00:11:22:33:44:55", "Eth1/7")}

@@ -113,7 +113,7 @@ def test_a_link_without_a_lease_is_refused() -> None:
     """There is nothing to keep, and the hint says where to look."""
     with pytest.raises(VirtnodeError) as caught:
         persist_dhcp("eth0", NetworkIntent(), lambda name: json.dumps({"Name": name}))
-    assert (caught.value.code, bool(caught.value.hint)) == (Code.NOT_FOUND, True)
+    assert (caught.value.code, bool(caught.value.hint)) == (Code.CONFLICT, True)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"Name": "x", "Addresses": [{"ConfigSource": "DHCPv4"}]}'])

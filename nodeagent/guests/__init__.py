@@ -1,0 +1,1 @@
+"""Virtual machines on this node, through a program of their own."""

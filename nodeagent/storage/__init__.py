@@ -1,0 +1,1 @@
+"""Storage that is no plain disk: multipath, iSCSI, NFS."""
