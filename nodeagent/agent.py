@@ -254,15 +254,29 @@ class Agent:
             self._configuration.apply_at_once(patch, actor)
             if (before.address, set(before.ca)) != (request.address, set(pins)):
                 self._identity.forget()
-            self._events.add(kind="join", text=f"joins the engine at {request.address}", actor=actor)
+            self._events.add(
+                kind="join",
+                text=f"joins the engine at {request.address}",
+                actor=actor,
+                before={"engine": before.address, "ca": list(before.ca)},
+                after={"engine": request.address, "ca": list(pins)},
+            )
 
     def leave(self, actor: str) -> None:
         """Leave the engine: the node stays by itself until it is joined again."""
-        if not self._configuration.intent.engine.address:
+        before = self._configuration.intent.engine.address
+        if not before:
             raise VirtnodeError(Code.CONFLICT, "this node has no engine to leave")
         with self._link.changing():
             self._configuration.apply_at_once({"engine": {"address": "", "ca": [], "token": ""}}, actor)
             self._identity.forget()
+            self._events.add(
+                kind="leave",
+                text=f"leaves the engine at {before}",
+                actor=actor,
+                before={"engine": before},
+                after={"engine": ""},
+            )
 
     def write_support(self, request: SupportRequest) -> SupportReply:
         """Write what a helper needs to know, without any secret."""

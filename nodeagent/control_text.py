@@ -20,11 +20,22 @@ def status_text(status: Status, ladder: Sequence[Rung]) -> str:
     if status.pending is not None:
         rows.append(("unconfirmed", f"goes back in {status.pending.seconds_left:.0f} s"))
         rows += [("", change) for change in status.pending.changes]
-    rows += [("problem", problem) for problem in status.problems]
+    rows += _wrong(status)
     lines = [f"{name:<14} {text}" for name, text in rows]
     if status.engine and not status.connected:
         lines += ["", *_ladder(ladder)]
     return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def _wrong(status: Status) -> Iterator[tuple[str, str]]:
+    """List what is wrong, and what to do about it where somebody knows."""
+    told = [notice.text for notice in status.warnings]
+    for problem in status.problems:
+        if not problem.startswith(tuple(told)):
+            yield "problem", problem
+    for notice in status.warnings:
+        yield "problem", notice.text
+        yield "", f"  hint: {notice.hint}"
 
 
 def _engine(status: Status) -> str:

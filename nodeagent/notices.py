@@ -42,9 +42,7 @@ def _health(health: Health) -> Iterator[Notice]:
     for unit in health.failed_units:
         yield Notice(f"the unit {unit} failed", f"journalctl -b -u {unit} says why")
     if health.kvm_missing:
-        yield Notice(
-            "KVM is missing: no virtual machine can run fast", "enable virtualisation in the firmware setup"
-        )
+        yield Notice("KVM is missing", "enable virtualisation in the firmware setup")
     if health.libvirt_silent:
         yield Notice("libvirt does not answer", "journalctl -b -u libvirtd -u virtqemud says why")
 

@@ -18,6 +18,7 @@ from nodelib.link import ApplyRequest, ConfirmRequest, Nothing, Severity
 from tests.nodeagent.buses import RunningAgent, running_agent
 from tests.nodeagent.engine_double import wait_for
 from tests.nodeagent.strangers import OPEN_TO_ALL, Stranger, make_login, stranger
+from tests.nodeagent.test_control import control
 
 PASSWORD = "correct horse"
 PATCH = {"system": {"hostname": "other.example.org"}}
@@ -118,6 +119,16 @@ def test_wrong_passwords_are_counted_for_all(running: RunningAgent, anna: Strang
     assert len(refused) == 5
     assert refused[0].severity is Severity.WARNING
     assert "guess" not in told(running)
+
+
+def test_virtnodectl_asks_for_the_password(running: RunningAgent, anna: Stranger) -> None:
+    """With --unlock it is the first line of standard input; a wrong one ends the command."""
+    set_password(anna)
+    found = control(running.address, "--unlock", "access", stdin=f"{PASSWORD}\n")
+    assert (found.status, "may change things" in found.out) == (0, True)
+    wrong = control(running.address, "--unlock", "access", stdin="another one\n")
+    assert (wrong.status, wrong.out) == (1, "")
+    assert wrong.errors.startswith("virtnodectl: the password is wrong\n")
 
 
 def test_a_password_goes_again_and_is_told_without_itself(running: RunningAgent, anna: Stranger) -> None:

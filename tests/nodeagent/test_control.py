@@ -13,7 +13,7 @@ import pytest
 
 from nodeagent.control import make_parser, run_control
 from nodeagent.control_text import status_text
-from nodelib.bus import STATUS, PendingChange, Status
+from nodelib.bus import STATUS, Notice, PendingChange, Status
 from nodelib.ladder import Rung, Step, StepState
 from nodelib.link import (
     APPLY_CONFIG,
@@ -107,7 +107,11 @@ def test_a_status_is_as_reviewed(golden: Golden) -> None:
         approval_code="ABCDE-12345",
         fingerprint=f"SHA256:{'ab' * 32}",
         pending=PendingChange("ticket", 41.7, ("hostname: node1",)),
-        problems=("the unit a.service failed",),
+        problems=("node.toml cannot be read", "the unit a.service failed"),
+        warnings=(
+            Notice("the unit a.service failed", "journalctl -b -u a.service says why"),
+            Notice("the clock is off", "set time servers"),
+        ),
     )
     ladder = (
         Rung(Step.LINK, StepState.OK, "Link on eth0."),

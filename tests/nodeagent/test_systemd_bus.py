@@ -79,6 +79,17 @@ def test_names_and_zones_reach_their_keepers(system: System) -> None:
     assert system.calls == ["hostname node1", "timezone Europe/Berlin", "reload"]
 
 
+def test_a_keyboard_layout_is_loaded_where_there_is_a_screen(
+    system: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine without one keeps the layout for its next start, and that is no failure."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    for status in (0, 1):
+        fake_command(tmp_path, "loadkeys", tmp_path / "loaded", status)
+        SystemdBus(system.address).load_keymap("de-latin1")
+    assert (tmp_path / "loaded").read_text() == "loadkeys de-latin1\n" * 2
+
+
 def test_a_unit_is_waited_for(system: System) -> None:
     """The call returns when the job is done, not when it has begun."""
     pauses: list[float] = []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nodeagent.tree_files import ABSENT, TreeFiles, symlink, text_file
+from nodeagent.tree_files import ABSENT, SELINUX, TreeFiles, symlink, text_file
 from nodelib.errors import Code, VirtnodeError
 
 
@@ -98,3 +98,16 @@ def test_only_empty_folders_are_removed(tmp_path: Path) -> None:
     assert (tmp_path / "a/b").is_dir()
     tree.remove_folder("a/b")
     assert not (tmp_path / "a/b").exists()
+
+
+@pytest.mark.integration
+def test_a_file_keeps_the_label_that_it_had(tmp_path: Path) -> None:
+    """A new file in /etc would have that of /etc: everybody's to read, where it was one of passwords."""
+    tree, label = TreeFiles(tmp_path), b"system_u:object_r:shadow_t:s0\0"
+    tree.put("etc/shadow", text_file("one"))
+    try:
+        os.setxattr(tmp_path / "etc/shadow", SELINUX, label)
+    except OSError:
+        pytest.skip("this file system keeps no labels")
+    tree.put("etc/shadow", text_file("two"))
+    assert os.getxattr(tmp_path / "etc/shadow", SELINUX) == label
