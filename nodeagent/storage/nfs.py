@@ -70,6 +70,8 @@ def nfs_argv(server: str, path: str, options: Sequence[str]) -> list[str]:
         "MemoryMax=256M",
     ]
     source = f"[{server}]:{path}" if ":" in server else f"{server}:{path}"
+    # The service manager takes a single dollar sign for a variable.
+    source = source.replace("$", "$$")
     return [
         *("systemd-run", "--quiet", "--pipe", "--wait", "--collect", "--service-type=exec"),
         *(f"--property={one}" for one in properties),
