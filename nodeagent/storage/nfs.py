@@ -40,6 +40,7 @@ MEANINGS = (
     ("not supported", "The server does not speak this version of NFS.", "try another, as in vers=3"),
     ("incorrect mount option", "An option is not known: {options}.", "leave it out"),
     ("unknown filesystem type", "This image cannot mount NFS.", "use an image with NFS"),
+    ("No such device", "This image cannot mount NFS.", "use an image with NFS"),
     ("bad option", "This image cannot mount NFS.", "use an image with NFS"),
 )
 """What mount.nfs says, what it means, and what to do; the first that fits counts."""
