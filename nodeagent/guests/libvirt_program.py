@@ -21,6 +21,8 @@ import libvirt
 BUFFER_LIMIT = 256 * 1024
 """Bytes that a console has shown and nobody has read; what is older is lost."""
 PIECE = 64 * 1024
+PIECES_AT_ONCE = 16
+"""A machine that shows something without end must leave others their turn."""
 TYPED_LIMIT = 64 * 1024
 """Bytes that were typed and the machine has not taken."""
 LONGEST_WAIT = 20.0
@@ -102,27 +104,30 @@ class Console:
         if self.closed:
             return
         if events & libvirt.VIR_STREAM_EVENT_READABLE:
-            self._receive()
+            for _ in range(PIECES_AT_ONCE):
+                if self.closed or not self._receive():
+                    break
+            if self._shown:
+                self._tell()
         if events & libvirt.VIR_STREAM_EVENT_WRITABLE and not self.closed:
             self._send()
         if events & (libvirt.VIR_STREAM_EVENT_ERROR | libvirt.VIR_STREAM_EVENT_HANGUP):
             self.close()
 
-    def _receive(self) -> None:
+    def _receive(self) -> bool:
+        """Take what there is; returns False once that was all."""
         try:
             data = self._stream.recv(PIECE)
         except libvirt.libvirtError:
             data = b""
         if data == -2:
-            # Nothing is there after all.
-            return
+            return False
         if not data or data == -1:
             self.close()
-            return
+            return False
         self._shown += data
         del self._shown[: max(0, len(self._shown) - BUFFER_LIMIT)]
-        if self._waiter is not None:
-            self._tell()
+        return True
 
     def _send(self) -> None:
         while self._typed:

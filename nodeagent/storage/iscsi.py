@@ -15,6 +15,8 @@ from nodelib.run import Result, run
 logger = logging.getLogger(__name__)
 
 DISCOVER_TIMEOUT, LOGIN_TIMEOUT = 30.0, 60.0
+DRIVER = "sys/module/iscsi_tcp"
+LOAD_DRIVER = ("systemctl", "start", "modprobe@iscsi_tcp.service")
 FOUND = re.compile(r"(\S+),-?\d+ (\S+)")
 """A line of a discovery: PORTAL,GROUP TARGET."""
 RunCommand = Callable[[Sequence[str], float], Result]
@@ -66,6 +68,7 @@ def login(request: IscsiLoginRequest, root: Path, run_command: RunCommand = run_
     """Log in to a target; what CHAP needs goes into its record, for a command line is seen by everybody."""
     target, portal = read_target(request.target), read_portal(request.portal)
     check_chap(request.user, request.password)
+    load_driver(root, run_command)
     if not find_records(root, target, portal):
         check(run_command(node_argv(target, portal, "-o", "new"), DISCOVER_TIMEOUT), f"noting {target}")
     before = {path: read_record(path) for path in find_records(root, target, portal)}
@@ -82,6 +85,14 @@ def login(request: IscsiLoginRequest, root: Path, run_command: RunCommand = run_
             # A password that did not serve is not kept, and what serves a session stays.
             for path, text in before.items():
                 write_record(path, text)
+
+
+def load_driver(root: Path, run_command: RunCommand = run_iscsiadm) -> None:
+    """Have systemd load the driver that carries sessions: the agent, and what it starts, may load none."""
+    if not (root / DRIVER).exists():
+        result = run_command(LOAD_DRIVER, DISCOVER_TIMEOUT)
+        if result.status:
+            logger.warning("the driver iscsi_tcp is not loaded: %s", result.stderr.strip())
 
 
 def logout(request: IscsiLogoutRequest, run_command: RunCommand = run_iscsiadm) -> None:

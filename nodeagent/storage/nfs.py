@@ -40,6 +40,7 @@ MEANINGS = (
     ("not supported", "The server does not speak this version of NFS.", "try another, as in vers=3"),
     ("incorrect mount option", "An option is not known: {options}.", "leave it out"),
     ("unknown filesystem type", "This image cannot mount NFS.", "use an image with NFS"),
+    ("No such device", "This image cannot mount NFS.", "use an image with NFS"),
     ("bad option", "This image cannot mount NFS.", "use an image with NFS"),
 )
 """What mount.nfs says, what it means, and what to do; the first that fits counts."""
@@ -70,6 +71,8 @@ def nfs_argv(server: str, path: str, options: Sequence[str]) -> list[str]:
         "MemoryMax=256M",
     ]
     source = f"[{server}]:{path}" if ":" in server else f"{server}:{path}"
+    # The service manager takes a single dollar sign for a variable.
+    source = source.replace("$", "$$")
     return [
         *("systemd-run", "--quiet", "--pipe", "--wait", "--collect", "--service-type=exec"),
         *(f"--property={one}" for one in properties),

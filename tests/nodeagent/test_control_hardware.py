@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from nodeagent.control import make_parser
 from nodeagent.controls.storage import storage_lines
 from nodelib.bus_storage import IscsiSession, Multipath, StorageView
 from tests.nodeagent.buses import RunningAgent, running_agent
@@ -36,6 +37,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
     """Run an agent without an engine."""
     iscsiadm = FakeCommand(tmp_path / "bin", "iscsiadm")
     networkctl = FakeCommand(tmp_path / "bin", "networkctl")
+    FakeCommand(tmp_path / "bin", "systemctl")
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
     with running_agent(tmp_path / "bus", tmp_path / "root") as agent:
         yield Node(agent, iscsiadm, networkctl)
@@ -129,3 +131,29 @@ def test_an_export_is_tried(node: Node) -> None:
     assert node.run("nfs-test", "host", "relative").status == 2
     found = node.run("nfs-test", "127.0.0.1", "/srv", "--options", "port=1")
     assert (found.status, "refuses connections" in found.errors) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        *(
+            "probe gateway",
+            "probe dns",
+            "probe engine",
+            "probe host",
+            "blink",
+            "lease",
+            "storage",
+            "nfs-test",
+        ),
+        *("iscsi discover", "iscsi login", "iscsi logout", "guests"),
+        *("guest start", "guest shutdown", "guest poweroff", "guest console"),
+    ],
+)
+def test_every_verb_is_documented(verb: str) -> None:
+    """docs/agent.md shows it, and the parser knows it."""
+    text = (Path(__file__).parents[2] / "docs/agent.md").read_text()
+    assert f"virtnodectl {verb}" in text
+    with pytest.raises(SystemExit) as caught:
+        make_parser().parse_args([*verb.split(), "--help"])
+    assert caught.value.code == 0

@@ -71,6 +71,15 @@ def test_what_a_console_shows_is_read_in_pieces(bench: Bench) -> None:
     assert bench.shown() == (b"yz", False)
 
 
+def test_last_words_that_come_with_the_end_are_read(bench: Bench) -> None:
+    """However many pieces there are when the other side hangs up."""
+    stream = bench.open("a", "h")
+    stream.incoming += [b"one ", b"two ", b"three"]
+    stream.tell(libvirt.VIR_STREAM_EVENT_READABLE | libvirt.VIR_STREAM_EVENT_HANGUP)
+    bench.read("h", 10)
+    assert bench.shown() == (b"one two three", True)
+
+
 def test_what_nobody_reads_is_lost_from_its_beginning(bench: Bench) -> None:
     """However much a machine shows, a console keeps so much and no more."""
     stream = bench.open("a", "h")

@@ -1,16 +1,28 @@
 """iSCSI against a program that stands for iscsiadm: what it is told, what it is not, and its errors."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from nodeagent.dial import Endpoint
 from nodeagent.storage.forms import check_chap, read_portal, read_target
-from nodeagent.storage.iscsi import ERRORS, discover, discover_argv, login, logout, node_argv, read_targets
+from nodeagent.storage.iscsi import (
+    ERRORS,
+    discover,
+    discover_argv,
+    load_driver,
+    login,
+    logout,
+    node_argv,
+    read_targets,
+    run_iscsiadm,
+)
 from nodeagent.storage.iscsi_records import find_records, with_chap
 from nodelib.bus_storage import IscsiLoginRequest, IscsiLogoutRequest, IscsiTarget
 from nodelib.errors import Code, InvalidInput, VirtnodeError
+from nodelib.run import Result
 from tests.nodeagent.storage.commands import FakeCommand
 
 TARGET = "iqn.2001-04.com.example:storage.disk1"
@@ -27,6 +39,7 @@ LOGIN = IscsiLoginRequest(TARGET, "192.0.2.9", "node1", PASSWORD)
 def iscsiadm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCommand:
     """Put a program in iscsiadm's place, which keeps a record when it is told to."""
     command = FakeCommand(tmp_path / "bin", "iscsiadm")
+    FakeCommand(tmp_path / "bin", "systemctl")
     monkeypatch.setenv("PATH", f"{tmp_path}/bin")
     command.on("new", files={str(record_of(tmp_path)): RECORD})
     return command
@@ -94,6 +107,20 @@ def test_records_of_a_discovery_are_used(iscsiadm: FakeCommand, tmp_path: Path) 
     login(IscsiLoginRequest(TARGET, "192.0.2.9:3260"), tmp_path)
     assert [call[-1] for call in iscsiadm.calls] == ["--login"]
     assert "older-secret" not in "".join(path.read_text() for path in folder.iterdir())
+
+
+def test_the_driver_is_loaded_once(tmp_path: Path) -> None:
+    """By systemd, for the agent may not; where it is there already nobody is asked."""
+    systemctl = FakeCommand(tmp_path / "bin", "systemctl")
+
+    def run_there(argv: Sequence[str], timeout: float) -> Result:
+        return run_iscsiadm([str(tmp_path / "bin" / argv[0]), *argv[1:]], timeout)
+
+    load_driver(tmp_path, run_there)
+    assert systemctl.calls == [["start", "modprobe@iscsi_tcp.service"]]
+    (tmp_path / "sys/module/iscsi_tcp").mkdir(parents=True)
+    load_driver(tmp_path, run_there)
+    assert len(systemctl.calls) == 1
 
 
 def test_a_logout_forgets_the_record(iscsiadm: FakeCommand) -> None:

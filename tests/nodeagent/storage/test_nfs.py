@@ -42,6 +42,7 @@ def test_the_unit_keeps_the_mount_to_itself() -> None:
     assert "--property=PrivateMounts=yes" in argv
     assert "--property=RuntimeMaxSec=14" in argv
     assert argv[-3:-1] == ["/run/virtnode/nfs-test", "[2001:db8::8]:/srv"]
+    assert nfs_argv("host", "/srv/$HOME", ())[-2] == "host:/srv/$$HOME"
     assert argv[-1] == f"vers=3,hard,{','.join(SAFE_OPTIONS)}"
     assert {"ro", "soft", "nosuid", "nodev", "noexec"} <= set(SAFE_OPTIONS)
 
