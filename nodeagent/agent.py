@@ -11,6 +11,7 @@ from pathlib import Path
 from nodeagent.applier import Applier
 from nodeagent.clocks import Clocks
 from nodeagent.configuration import Configuration
+from nodeagent.decided import Deciding
 from nodeagent.dial import read_endpoint
 from nodeagent.events import EventQueue
 from nodeagent.facts.collector import FactsCollector
@@ -43,6 +44,8 @@ LOOK_CONNECTED, LOOK_JOINING, LOOK_PENDING = 30.0, 5.0, 1.0
 """Seconds between two looks: once joined, on the way, and while a change waits for its confirmation."""
 FIRST_LOOK = 30.0
 """Seconds that the link waits for the first facts: the engine knows a node without a key by its hardware."""
+LAST_WORDS = 3.0
+"""Seconds that an engine gets to hear that the node leaves it."""
 OS_RELEASE = "usr/lib/os-release"
 
 
@@ -167,7 +170,7 @@ class Agent:
 
     def apply_config(self, request: ApplyRequest) -> ApplyReply:
         """Apply a change that the engine asks for."""
-        return self._configuration.apply(request.patch, request.window, "engine")
+        return self._configuration.apply(request.patch, request.window, "engine", Deciding.ENGINE)
 
     def confirm_config(self, ticket: str) -> None:
         """Keep a change that the engine asked for."""
@@ -191,17 +194,37 @@ class Agent:
         before = self._configuration.intent.engine
         patch = {"engine": {"address": request.address, "ca": list(pins), "token": request.token}}
         with self._link.changing():
-            self._configuration.apply_at_once(patch, actor)
-            if (before.address, set(before.ca)) != (request.address, set(pins)):
+            is_other = (before.address, set(before.ca)) != (request.address, set(pins))
+            who = Deciding.NOBODY if is_other else Deciding.PEOPLE
+            self._configuration.apply_at_once(patch, actor, who)
+            if is_other:
                 self._identity.forget()
-            self._events.add(kind="join", text=f"joins the engine at {request.address}", actor=actor)
+            self._events.add(
+                kind="join",
+                text=f"joins the engine at {request.address}",
+                actor=actor,
+                before={"address": before.address, "ca": list(before.ca)},
+                after={"address": request.address, "ca": list(pins)},
+            )
 
     def leave(self, actor: str) -> None:
         """Leave the engine: the node stays by itself until it is joined again."""
-        if not self._configuration.intent.engine.address:
+        engine = self._configuration.intent.engine
+        if not engine.address:
             raise VirtnodeError(Code.CONFLICT, "this node has no engine to leave")
+        self._events.add(
+            kind="leave",
+            text=f"leaves the engine at {engine.address}",
+            actor=actor,
+            before={"address": engine.address, "ca": list(engine.ca)},
+            after={"address": "", "ca": []},
+        )
+        if self._board.now.connected:
+            # Afterwards there is nobody left to tell.
+            self._events.wait_until_reported(LAST_WORDS)
         with self._link.changing():
-            self._configuration.apply_at_once({"engine": {"address": "", "ca": [], "token": ""}}, actor)
+            patch = {"engine": {"address": "", "ca": [], "token": ""}}
+            self._configuration.apply_at_once(patch, actor, Deciding.NOBODY)
             self._identity.forget()
 
     def write_support(self, request: SupportRequest) -> SupportReply:

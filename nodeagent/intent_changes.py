@@ -1,6 +1,7 @@
-"""Changes of the intent that change no file of the node: the engine to join."""
+"""What of an intent changes, for people: the engine to join, and keys of the state without their secrets."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 
 from nodeagent.changes import Change
@@ -28,7 +29,7 @@ def _shown(value: object, *, secret: bool) -> str:
     return HIDDEN if secret and text else text
 
 
-def hide_secrets(document: dict[str, object]) -> dict[str, object]:
+def hide_secrets(document: Mapping[str, object]) -> dict[str, object]:
     """Copy the tables of an intent with what is secret replaced: for people, logs and support files."""
     hidden: dict[str, object] = {}
     secrets = {field.name for field in fields(EngineIntent) if field.metadata["secret"]}
@@ -45,3 +46,34 @@ def secret_values(intent: Intent) -> tuple[str, ...]:
         getattr(intent.engine, field.name) for field in fields(EngineIntent) if field.metadata["secret"]
     ]
     return tuple(str(value) for value in values if value)
+
+
+def values_of(document: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """Flatten tables to the value of each dotted key."""
+    found: dict[str, object] = {}
+    for name, value in document.items():
+        if isinstance(value, Mapping):
+            found |= values_of(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
+
+
+def changed_keys(before: Mapping[str, object], after: Mapping[str, object]) -> tuple[str, ...]:
+    """Name the dotted keys whose values differ."""
+    old, new = values_of(before), values_of(after)
+    return tuple(key for key in {**old, **new} if _written(old.get(key)) != _written(new.get(key)))
+
+
+def state_changes(
+    before: Mapping[str, object], after: Mapping[str, object]
+) -> tuple[dict[str, object], dict[str, object]]:
+    """Return what of two states differs, as it was and as it is; secrets are hidden."""
+    keys = changed_keys(before, after)
+    old, new = values_of(hide_secrets(before)), values_of(hide_secrets(after))
+    return {key: old[key] for key in keys if key in old}, {key: new[key] for key in keys if key in new}
+
+
+def _written(value: object) -> str:
+    """Write a value so that two that mean the same are the same: a tuple and a list do."""
+    return json.dumps(value, sort_keys=True, default=str)

@@ -284,7 +284,7 @@ EVENT = Shape(
         text("origin"),
         integer("index"),
         text("comment", "The kind of event: node-approved, login."),
-        text("custom_data", "What was before and what is after, as JSON."),
+        text("custom_data", "What was before, what is after, and who did it on the node, as JSON."),
         Field("host", Shape("host", (text("name"),), identified=True)),
         Field("user", Shape("user", (text("user_name"),), identified=True)),
     ),
