@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from nodeagent.join_error import JoinError
 from nodeagent.progress import ProgressBoard
 from nodeagent.rpc import Answer, Frames, Rpc
 from nodeagent.trust import read_authorities, verify_engine
+from nodeagent.uploads import Uploads
 from nodelib.errors import Code, VirtnodeError
 from nodelib.facts import Facts
 from nodelib.ladder import Rung, Step
@@ -33,6 +34,7 @@ from nodelib.link import (
     REJECTED,
     RENEW,
     REPORT_EVENTS,
+    SEND_ARCHIVE,
     TRUST,
     ApplyReply,
     ApplyRequest,
@@ -108,6 +110,7 @@ class Joining:
     deeds: Executor
     """Where what takes time is done, one deed after the other."""
     clocks: Clocks
+    uploads: Uploads = field(default_factory=Uploads)
 
 
 class LinkSession:
@@ -211,6 +214,13 @@ class LinkSession:
             self._rpc.pump(LONGEST_PAUSE)
 
     def _work(self, is_wanted: Callable[[], bool]) -> None:
+        try:
+            self._work_on(is_wanted)
+        finally:
+            gone = VirtnodeError(Code.UNAVAILABLE, "the connection to the engine was lost", "try again")
+            self._joining.uploads.fail(gone)
+
+    def _work_on(self, is_wanted: Callable[[], bool]) -> None:
         now = self._joining.clocks.monotonic
         beat_at = renew_at = now()
         while self._outcome is None and is_wanted():
@@ -221,7 +231,10 @@ class LinkSession:
                 renew_at = now() + RENEW_AGAIN
                 self._renew()
             self._report_events()
-            self._rpc.pump(min(LONGEST_PAUSE, max(0.0, beat_at - now())))
+            self._joining.uploads.send_next(lambda part: self._rpc.call(SEND_ARCHIVE, part, CALL_TIMEOUT))
+            # While a file is on its way nothing is waited for.
+            pause = 0.0 if self._joining.uploads.is_waiting else LONGEST_PAUSE
+            self._rpc.pump(min(pause, max(0.0, beat_at - now())))
 
     def _beat(self) -> None:
         joining = self._joining

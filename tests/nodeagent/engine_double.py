@@ -1,6 +1,7 @@
 """The engine's side of the link, small: a real TLS WebSocket server that says what a test wants it to."""
 
 import asyncio
+import base64
 import contextlib
 import itertools
 import json
@@ -28,6 +29,8 @@ from nodelib.link import (
     PROTOCOL,
     REJECTED,
     Approved,
+    ArchivePart,
+    ArchiveReply,
     EventsRequest,
     Heartbeat,
     HeartbeatReply,
@@ -80,6 +83,9 @@ class EngineDouble:
     registrations: list[RegisterRequest] = field(default_factory=list)
     heartbeats: list[Heartbeat] = field(default_factory=list)
     events: list[NodeEvent] = field(default_factory=list)
+    archive: bytes = b""
+    """What came last of a support archive."""
+    knows_archives: bool = True
     renewals: int = 0
     connections: list[ServerConnection] = field(default_factory=list)
     replies: dict[int, Reply] = field(default_factory=dict)
@@ -191,6 +197,8 @@ class EngineDouble:
             if request.method == "report_events" and joined:
                 self.events += decode(EventsRequest, request.params).events
                 return Reply(request.id, Nothing())
+            if request.method == "send_archive" and joined:
+                return Reply(request.id, self._take(decode(ArchivePart, request.params)))
             if joined == (request.method == "register"):
                 raise VirtnodeError(Code.DENIED, f"{request.method} is not for this connection")
             return Reply(request.id, answers[request.method](request.params, nonce))
@@ -213,6 +221,14 @@ class EngineDouble:
     def _heartbeat(self, params: object, nonce: str) -> HeartbeatReply:
         self.heartbeats.append(decode(Heartbeat, params))
         return HeartbeatReply(NodeState.UP, "node1", time=time.time())
+
+    def _take(self, part: ArchivePart) -> ArchiveReply:
+        if not self.knows_archives:
+            raise VirtnodeError(Code.NOT_FOUND, "the engine knows no 'send_archive'")
+        assert part.offset in (0, len(self.archive))
+        self.archive = self.archive[: part.offset] + base64.b64decode(part.data)
+        received = len(self.archive)
+        return ArchiveReply(received, "0123456789abcdef" if received == part.size_bytes else "")
 
     def _renew(self, params: object, nonce: str) -> RenewReply:
         self.renewals += 1
