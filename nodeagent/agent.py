@@ -1,5 +1,6 @@
 """The agent: what the node is and does, for whoever asks over the bus or the link."""
 
+import contextlib
 import dataclasses
 import logging
 import threading
@@ -20,15 +21,18 @@ from nodeagent.facts.sources import Command, CommandRunner, read_text
 from nodeagent.facts.virtualisation import count_guests
 from nodeagent.health import Health, collect_health, read_load, read_uptime
 from nodeagent.identity import Identity, load_identity
+from nodeagent.intent_changes import secret_values
 from nodeagent.ladder import LadderWatch, Surroundings
 from nodeagent.link_session import Joining
 from nodeagent.link_thread import LinkThread
 from nodeagent.progress import Progress, ProgressBoard
+from nodeagent.selfcheck.evidence import Known
 from nodeagent.ssh_keys import keep_host_keys
 from nodeagent.state_disk import read_state
 from nodeagent.status import Observations, is_news, make_status, write_status
-from nodeagent.support import collect_support, write_support
+from nodeagent.support import collect_support, with_parts, write_support
 from nodeagent.trust import read_pin
+from nodeagent.uploads import Uploads
 from nodeagent.watch import Watch
 from nodelib.bus import JoinRequest, LadderReply, Status, SupportReply, SupportRequest
 from nodelib.errors import Code, VirtnodeError
@@ -74,8 +78,8 @@ class Agent:
         self.root = root
         self._listeners = listeners
         self._clocks = clocks
-        self._command = command or CommandRunner()
-        self._collector = collector or FactsCollector(root, clocks.monotonic, command=self._command)
+        self.command = command or CommandRunner()
+        self._collector = collector or FactsCollector(root, clocks.monotonic, command=self.command)
         self._facts = Facts(hostname=read_text(root / "proc/sys/kernel/hostname"))
         self._facts_at = 0.0
         self._has_looked = threading.Event()
@@ -85,11 +89,16 @@ class Agent:
         self._lock = threading.Lock()
         self.deeds = ThreadPoolExecutor(1, thread_name_prefix="deeds")
         """Where what takes time is done, one deed after the other."""
+        self.enquiries = ThreadPoolExecutor(3, thread_name_prefix="enquiries")
+        """Where questions are answered that take time and change nothing."""
+        self.closing = contextlib.ExitStack()
+        """What else must end with the agent."""
+        self.uploads = Uploads()
         self._identity = load_identity(root)
         self._board = ProgressBoard(self._note_progress)
         self._events = EventQueue(root, clocks.wall)
         self._configuration = Configuration(applier, self._events, self._note_configuration)
-        joining = Joining(self._identity, self, self._board, self._events, self.deeds, clocks)
+        joining = Joining(self._identity, self, self._board, self._events, self.deeds, clocks, self.uploads)
         self._link = LinkThread(joining, lambda: self._configuration.intent.engine)
         self._engine = self._configuration.intent.engine
         self._watch = Watch(self._look)
@@ -108,6 +117,8 @@ class Agent:
         """End all threads."""
         self._watch.stop()
         self._link.stop()
+        self.closing.close()
+        self.enquiries.shutdown(wait=False, cancel_futures=True)
         self.deeds.shutdown(cancel_futures=True)
         for thread in (self._watch, self._link):
             if thread.ident is not None:
@@ -227,20 +238,52 @@ class Agent:
             self._configuration.apply_at_once(patch, actor, Deciding.NOBODY)
             self._identity.forget()
 
-    def write_support(self, request: SupportRequest) -> SupportReply:
+    def write_support(self, request: SupportRequest, actor: str) -> SupportReply:
         """Write what a helper needs to know, without any secret."""
-        engine = self._configuration.intent.engine
+        path = self.make_archive(Path(request.folder))
+        self.note("archive", f"a support archive was written: {path}", actor)
+        return SupportReply(str(path))
+
+    def make_archive(self, folder: Path) -> Path:
+        """Write the support archive into a folder; returns its path."""
         files = collect_support(
             self.root,
             self.status(),
             self._facts,
             self._ladder.ladder,
             self._configuration.show(),
-            secrets=(engine.token, engine.proxy),
-            command=self._command,
+            secrets=self.secrets(),
+            command=self.command,
         )
-        path = write_support(Path(request.folder), self.hostname(), self._clocks.wall(), files)
-        return SupportReply(str(path))
+        return write_support(folder, self.hostname(), self._clocks.wall(), files)
+
+    def secrets(self) -> tuple[str, ...]:
+        """List what must never leave this node in a text."""
+        return with_parts(secret_values(self._configuration.intent))
+
+    def note(self, kind: str, text: str, actor: str) -> None:
+        """Have an event tell of something."""
+        self._events.add(kind=kind, text=text, actor=actor)
+
+    @property
+    def is_connected(self) -> bool:
+        """Tell whether the engine answers heartbeats."""
+        return self._board.now.connected
+
+    def known(self) -> Known:
+        """Tell what the agent knows, for the self-check to judge."""
+        validity = self._identity.validity()
+        return Known(
+            facts=self._facts,
+            libvirt_known=self._collector.knows_libvirt,
+            ladder=self._ladder.ladder,
+            engine=self._configuration.intent.engine.address,
+            state=self._board.now.state,
+            skew=self._board.now.skew,
+            certificate_ends=validity.end if validity else None,
+            now=self._clocks.wall(),
+            built_at=self._built_at(),
+        )
 
     def _begin(self) -> None:
         try:
@@ -273,7 +316,7 @@ class Agent:
         if now >= self._facts_at or self._collector.has_news:
             self._facts = self._collector.collect()
             self._health = collect_health(
-                self._facts, self._command, libvirt_known=self._collector.knows_libvirt
+                self._facts, self.command, libvirt_known=self._collector.knows_libvirt
             )
             self._facts_at = now + FACTS_INTERVAL
             self._has_looked.set()

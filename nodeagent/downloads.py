@@ -110,9 +110,9 @@ class Downloads:
                 target=self._serve, args=(offer, servers), name="downloads", daemon=True
             )
             self._thread.start()
-            host = servers[0].server_address[0]
+            host = str(servers[0].server_address[0])
             logger.info("an archive may be fetched at port %d for %d s", port, self._lifetime)
-            return f"http://{f'[{host}]' if ':' in str(host) else host}:{port}{path}", self._lifetime
+            return f"http://{f'[{host}]' if ':' in host else host}:{port}{path}", self._lifetime
 
     def stop(self) -> None:
         """Offer nothing any more."""
@@ -263,12 +263,16 @@ class _Handler(BaseHTTPRequestHandler):
         if handle is None:
             self.send_error(404)
             return None
-        self.send_response(200)
-        self.send_header("Content-Type", "application/gzip")
-        self.send_header("Content-Length", str(offer.size))
-        self.send_header("Content-Disposition", f'attachment; filename="{offer.name}"')
-        self.send_header("Cache-Control", "no-store")
-        self.end_headers()
+        try:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/gzip")
+            self.send_header("Content-Length", str(offer.size))
+            self.send_header("Content-Disposition", f'attachment; filename="{offer.name}"')
+            self.send_header("Cache-Control", "no-store")
+            self.end_headers()
+        except OSError:
+            os.close(handle)
+            raise
         return handle
 
     def log_message(self, format: str, *args: object) -> None:

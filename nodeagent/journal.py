@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from nodeagent.support import hide
+from nodeagent.support import HIDDEN, hide
 from nodelib.bus_support import JournalEntry, JournalReply, JournalRequest
 from nodelib.codec import encode
 from nodelib.errors import InvalidInput, VirtnodeError
@@ -20,6 +20,9 @@ UNIT_NAME = re.compile(r"[A-Za-z0-9:_.@\\-]{1,255}")
 CURSOR = re.compile(r"[A-Za-z0-9=;]{1,300}")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 """What moves a terminal's cursor, ends a line, or turns the direction of writing."""
+KEY_BEGINS, KEY_ENDS = (re.compile(rf"-----{word} [A-Z ]*PRIVATE KEY-----") for word in ("BEGIN", "END"))
+KEY_LINES = 100
+"""How many lines behind its first are taken for those of a key whose last never comes."""
 UNREADABLE = "(what was logged is too long to show)"
 UNITS_COMMAND = ("systemctl", "list-units", "--all", "--type=service", "--output=json")
 
@@ -94,6 +97,7 @@ def parse_journal(text: str, secrets: Sequence[str] = ()) -> list[Line]:
 
 
 def _parse(text: str, secrets: Sequence[str]) -> Iterator[Line]:
+    left_of_key = 0
     for row in text.splitlines():
         try:
             fields = json.loads(row)
@@ -106,10 +110,15 @@ def _parse(text: str, secrets: Sequence[str]) -> Iterator[Line]:
             (_text(fields[name]) for name in ("UNIT", "_SYSTEMD_UNIT", "SYSLOG_IDENTIFIER", "_COMM")
              if fields.get(name)), ""
         )  # fmt: skip
-        message = _plain(hide(_text(fields.get("MESSAGE")), secrets))
+        message = _text(fields.get("MESSAGE"))
+        # A key that is logged line by line is one to a reader.
+        left_of_key = KEY_LINES if KEY_BEGINS.search(message) else max(0, left_of_key - 1)
+        shown = HIDDEN if left_of_key else _plain(hide(message, secrets))
+        if KEY_ENDS.search(message):
+            left_of_key = 0
         yield Line(
             cursor,
-            JournalEntry(time, int(priority) if priority in set("01234567") else 6, _plain(source), message),
+            JournalEntry(time, int(priority) if priority in set("01234567") else 6, _plain(source), shown),
         )
 
 

@@ -143,6 +143,17 @@ def test_nothing_moves_the_screen_and_no_secret_is_shown() -> None:
     assert texts == ["a [2Jb c d e", "the proxy said (hidden)", "node.token=(hidden)"]
 
 
+def test_a_key_that_is_logged_line_by_line_is_hidden() -> None:
+    """From its first line to its last, or for a while where that never comes."""
+    begin, end = "-----BEGIN EC PRIVATE KEY-----", "-----END EC PRIVATE KEY-----"
+    journal = Journal([entry(number, text) for number, text in enumerate(("a", begin, "MIIE", end, "b"))])
+    texts = [one.text for one in read_journal(JournalRequest(), command=journal).entries]
+    assert texts == ["a", "(hidden)", "(hidden)", "(hidden)", "b"]
+    journal = Journal([entry(1000, begin), *(entry(1001 + number, "x") for number in range(110))])
+    texts = [one.text for one in read_journal(JournalRequest(), command=journal).entries]
+    assert (texts[:100], texts[-1]) == (["(hidden)"] * 100, "x")
+
+
 def test_a_reply_has_a_largest_size() -> None:
     """The last lines are kept of a request without a cursor, the next ones with one."""
     journal = Journal([entry(number, f"{number:03} {'x' * 4000}") for number in range(100, 400)])

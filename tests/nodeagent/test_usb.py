@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -115,14 +115,17 @@ def test_the_unit_has_its_mounts_for_itself_and_ends() -> None:
     )  # fmt: skip
 
 
+def ending_with(printed: str) -> Callable[[Sequence[str]], Result]:
+    """Make a unit that fails, and what it printed."""
+    return lambda argv: Result(tuple(argv), 1, printed, "")
+
+
 def test_a_unit_that_fails_is_one_line() -> None:
     """The copier's own words, or a plain sentence where it died."""
     said = '{"problem": "the drive is read-only", "hint": "move its switch"}'
     for printed, words in ((said, "/dev/sdb1: the drive is read-only"), ("Killed", "could not be written")):
         with pytest.raises(VirtnodeError, match=words) as caught:
-            copy_to_drive(
-                "", Path("x"), commands(STICK), lambda argv, out=printed: Result(tuple(argv), 1, out, "")
-            )
+            copy_to_drive("", Path("x"), commands(STICK), ending_with(printed))
         assert caught.value.code is Code.FAILED
         assert caught.value.hint
 
