@@ -16,6 +16,7 @@ from nodelib.errors import Code, VirtnodeError
 logger = logging.getLogger(__name__)
 
 RECORD = "var/lib/virtnode/engine-keys.json"
+ENGINE_KEY = "engine.address"
 STATE_ORIGINS = frozenset((f"/{STATE}", f"/{GOOD_STATE}"))
 
 
@@ -70,15 +71,18 @@ def decide(
     """
     if who is Deciding.NOBODY:
         return ()
-    keys = set(decided)
+    keys, changed = set(decided), changed_keys(before, after)
     if who is Deciding.ENGINE:
         keys |= set(leaf_keys(patch))
-    elif touched := sorted(keys.intersection(changed_keys(before, after))):
+    elif touched := sorted(keys.intersection(changed)):
         raise VirtnodeError(
             Code.CONFLICT,
             f"this is decided by the engine: {', '.join(touched)}",
             "change it there, or leave the engine: virtnodectl leave",
         )
+    elif ENGINE_KEY in changed:
+        # Whoever names another engine, or none, leaves the one that decided.
+        return ()
     return tuple(sorted(keys.intersection(leaf_keys(after))))
 
 

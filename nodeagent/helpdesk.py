@@ -3,9 +3,9 @@
 import tempfile
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nodeagent.agent import Agent
-from nodeagent.downloads import Downloads, Port, usable_addresses
 from nodeagent.facts.sources import read_list
 from nodeagent.firewall_port import FirewallPort
 from nodeagent.journal import UNITS_COMMAND, read_journal, read_units
@@ -24,6 +24,9 @@ from nodelib.bus_support import (
 )
 from nodelib.errors import Code, VirtnodeError
 
+if TYPE_CHECKING:
+    from nodeagent.downloads import Downloads, Port
+
 WORKSHOP = "run/virtnode"
 """Where an archive is made: in memory, and seen by the unit that writes it to a drive."""
 SENDING = 180.0
@@ -33,11 +36,11 @@ SENDING = 180.0
 class HelpDesk:
     """Answers the methods of nodelib/bus_support.py; any thread may call."""
 
-    def __init__(self, agent: Agent, port: Port | None = None) -> None:
+    def __init__(self, agent: Agent, port: "Port | None" = None) -> None:
         self._agent = agent
-        self._downloads = Downloads(port or FirewallPort())
+        self._port = port or FirewallPort()
+        self._downloads: Downloads | None = None
         self._at_work = threading.Lock()
-        agent.closing.callback(self._downloads.stop)
 
     def journal(self, request: JournalRequest) -> JournalReply:
         """Show the journal of this boot."""
@@ -88,6 +91,15 @@ class HelpDesk:
             return BundleReply(f"{name} on {drive.label or drive.device}", size)
         if request.place is BundlePlace.ENGINE:
             return BundleReply(self._agent.uploads.send(path.read_bytes(), SENDING), size)
-        addresses = [address for nic in self._agent.facts().nics for address in nic.addresses]
-        url, seconds = self._downloads.offer(path, usable_addresses(addresses))
+        url, seconds = self._offer(path)
         return BundleReply(url, size, seconds)
+
+    def _offer(self, path: Path) -> tuple[str, float]:
+        # An HTTP server takes memory that an agent which is never asked for one keeps free.
+        from nodeagent.downloads import Downloads, usable_addresses
+
+        if self._downloads is None:
+            self._downloads = Downloads(self._port)
+            self._agent.closing.callback(self._downloads.stop)
+        addresses = [address for nic in self._agent.facts().nics for address in nic.addresses]
+        return self._downloads.offer(path, usable_addresses(addresses))

@@ -8,14 +8,23 @@ import pytest
 from nodeagent.decided import RECORD, Deciding, decide, read_decided
 from nodeagent.intent_sources import STATE
 from nodeagent.tree_files import TreeFiles
-from nodelib.bus import CONFIG_APPLY, CONFIG_PLAN, CONFIG_SHOW, ENGINE_ORIGIN, LEAVE, PlanRequest
+from nodelib.bus import (
+    CONFIG_APPLY,
+    CONFIG_PLAN,
+    CONFIG_SHOW,
+    ENGINE_ORIGIN,
+    JOIN,
+    LEAVE,
+    JoinRequest,
+    PlanRequest,
+)
 from nodelib.errors import Code, VirtnodeError
 from nodelib.link import APPLY_CONFIG, CONFIRM_CONFIG, GET_CONFIG, ApplyRequest, ConfirmRequest, Nothing
 from tests.nodeagent.authority import Authority
 from tests.nodeagent.buses import running_agent
 from tests.nodeagent.engine_double import EngineDouble, wait_for
 from tests.nodeagent.test_applier import Node
-from tests.nodeagent.test_control import control
+from tests.nodeagent.test_control import PIN, control
 from tests.nodeagent.test_link import authority, engine
 
 __all__ = ["authority", "engine"]
@@ -74,6 +83,22 @@ def test_the_engine_takes_a_key_over_and_gives_it_back(node: Node) -> None:
     assert node.applier.apply({"system": {"hostname": "mine"}}, 60, "root").ticket
 
 
+def test_what_needs_no_confirmation_is_the_engines_at_once(node: Node) -> None:
+    """A key that changes no file: there is nothing to confirm."""
+    proxy = {"engine": {"proxy": "http://192.0.2.9:3128"}}
+    assert node.applier.apply(proxy, 60, "engine", Deciding.ENGINE).ticket == ""
+    assert node.start().load().origins["engine.proxy"] == ENGINE_ORIGIN
+    with pytest.raises(VirtnodeError, match="decided by the engine"):
+        node.applier.apply({"engine": {"proxy": None}}, 60, "root")
+
+
+def test_naming_another_engine_frees_what_the_last_one_decided(node: Node) -> None:
+    """Also by way of the configuration."""
+    node.applier.apply({"engine": {"address": "other.example.org"}}, 60, "root")
+    assert node.applier.load().origins[KEY] == f"/{STATE}"
+    assert node.applier.apply({"system": {"hostname": "mine"}}, 60, "root").ticket
+
+
 def test_a_record_that_cannot_be_read_is_none(node: Node) -> None:
     """A node does not refuse its people for a broken file."""
     (node.root / RECORD).write_text("{broken")
@@ -112,3 +137,15 @@ def test_the_console_sees_and_respects_it_until_the_engine_is_left(
         running.client.call(LEAVE, Nothing())
         assert running.client.call(CONFIG_SHOW, Nothing()).origins[KEY] == f"/{STATE}"
         assert running.client.call(CONFIG_APPLY, mine).ticket
+
+
+def test_joining_another_engine_frees_it(tmp_path: Path) -> None:
+    """What the former one decided is nobody's; the same engine once more changes nothing."""
+    with running_agent(tmp_path / "bus", tmp_path / "root") as running:
+        running.client.call(JOIN, JoinRequest("127.0.0.1:1", (PIN,)))
+        reply = running.agent.apply_config(ApplyRequest(NAME, 60.0))
+        running.agent.confirm_config(reply.ticket)
+        running.client.call(JOIN, JoinRequest("127.0.0.1:1", (PIN,), "vnt_another"))
+        assert running.client.call(CONFIG_SHOW, Nothing()).origins[KEY] == ENGINE_ORIGIN
+        running.client.call(JOIN, JoinRequest("127.0.0.1:2", (PIN,)))
+        assert running.client.call(CONFIG_SHOW, Nothing()).origins[KEY] == f"/{STATE}"

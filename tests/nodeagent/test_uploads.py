@@ -13,6 +13,7 @@ import pytest
 from engine.archives import Archives
 from engine.options import ServeOptions
 from engine.serve import Engine, running_engine
+from engine.store import event_rows
 from nodeagent.uploads import Uploads
 from nodelib.errors import Code, VirtnodeError
 from nodelib.link import ARCHIVE_PART, LARGEST_ARCHIVE, ArchivePart, ArchiveReply
@@ -49,6 +50,20 @@ def test_a_node_sends_an_archive_in_pieces(real: Engine, tmp_path: Path) -> None
     assert kept[identifiers[0]].path.read_bytes() == content
     assert kept[identifiers[1]].path.read_bytes() == b"small"
     assert {one.node for one in kept.values()} == {membership.node}
+
+
+def test_the_engine_keeps_who_on_the_node_did_it(real: Engine, tmp_path: Path) -> None:
+    """What a person there changed is in the engine's log with their name, before and after."""
+    settings = Settings(f"127.0.0.1:{real.link_port}", (real.pki.active().pin,), make_token(real))
+    with linked_node(tmp_path / "node", settings) as node:
+        wait_for(lambda: node.progress.connected)
+        events = node.joining.events
+        events.add(kind="config-confirmed", text="kept", actor="alice", before={"x": "1"}, after={"x": "2"})
+        assert events.wait_until_reported(20)
+        name = node.joining.identity.membership().node
+    with real.store.read() as connection:
+        (row,) = (one for one in event_rows.list_events(connection) if one.kind == "config-confirmed")
+    assert (row.actor, row.before, row.after) == (f"node:{name}/alice", '{"x": "1"}', '{"x": "2"}')
 
 
 def test_an_engine_that_knows_no_archives_says_so(
