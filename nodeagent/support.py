@@ -34,7 +34,7 @@ HIDDEN = "(hidden)"
 SECRET_WORDS = re.compile(
     r"""(?ix)
     (?P<keep>
-        \b [\w.-]* (?: token|password|passwd|passphrase|passkey|secret|psk|private_?key ) [\w-]* \b
+        (?<![\w.-]) [\w.-]* (?: token|password|passwd|passphrase|passkey|secret|psk|private_?key ) [\w-]* \b
         ["']? \s* [=:] \s*
     )
     (?P<secret> "[^"\n]*" | '[^'\n]*' | \S+ )
