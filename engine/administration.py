@@ -11,6 +11,8 @@ from typing import Any
 
 from engine import tokens
 from engine.accounts import Accounts
+from engine.archive_verbs import ArchiveAdministration
+from engine.archives import Archives
 from engine.backup import write_backup
 from engine.events import Actor, Event, record
 from engine.node import Node
@@ -200,7 +202,9 @@ class Administration:
             (SETTINGS_SET, self.set_setting),
         )
         users = UserAdministration(Accounts(self.store, self.clock)).answers()
-        return {verb.name: (verb, function) for verb, function in pairs} | users
+        archives = Archives(self.home, self.store, self.clock)
+        about_archives = ArchiveAdministration(archives, self.nodes).answers()
+        return {verb.name: (verb, function) for verb, function in pairs} | users | about_archives
 
     def create_token(self, request: CreateToken) -> TokenLine:
         """Make a join token; its text is in the answer and nowhere else."""

@@ -71,7 +71,7 @@ def record_of_node(connection: Connection, node: str, events: Sequence[NodeEvent
                 severity=event.severity,
                 kind=printable(event.kind, 100),
                 text=printable(event.text, LONGEST_TEXT),
-                actor=f"node:{node}",
+                actor=f"node:{node}/{printable(event.actor, 100)}",
                 correlation="",
                 node_id=node,
                 identifier=identifier,

@@ -18,6 +18,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request as HttpRequest
 from websockets.http11 import Response
 
+from engine.archives import Archives
 from engine.events import Actor
 from engine.link_session import CALL_TIMEOUT, Answer, Session
 from engine.nodes import Identity, Nodes
@@ -38,7 +39,10 @@ from nodelib.link import (
     REJECTED,
     RENEW,
     REPORT_EVENTS,
+    SEND_ARCHIVE,
     TRUST,
+    ArchivePart,
+    ArchiveReply,
     EventsRequest,
     Heartbeat,
     HeartbeatReply,
@@ -95,6 +99,7 @@ class LinkServer:
         self,
         nodes: Nodes,
         pki: Pki,
+        archives: Archives,
         *,
         engine_id: str,
         version: str,
@@ -104,6 +109,7 @@ class LinkServer:
         self.counts = Counts()
         self._nodes = nodes
         self._pki = pki
+        self._archives = archives
         self._engine_id = engine_id
         self._version = version
         self._limits = limits
@@ -362,6 +368,9 @@ class LinkServer:
             await self._in_thread(self._nodes.wish_maintenance, node, request)
             return Nothing()
 
+        async def send_archive(request: ArchivePart) -> ArchiveReply:
+            return await self._in_thread(self._archives.take, node, request)
+
         async def register(request: RegisterRequest) -> RegisterReply:
             raise VirtnodeError(
                 Code.CONFLICT, "this node is joined already", "dial without a certificate to register"
@@ -372,6 +381,7 @@ class LinkServer:
             Answer(RENEW, renew),
             Answer(REPORT_EVENTS, report_events),
             Answer(MAINTENANCE, maintain),
+            Answer(SEND_ARCHIVE, send_archive),
             Answer(REGISTER, register),
         )
         return {answer.verb.name: answer for answer in answers}

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from engine import administration as verbs
-from engine import user_verbs
+from engine import archive_verbs, user_verbs
 from engine.administration import Administration, OnNode
 from engine.backup import restore_backup
 from engine.control import call_directly, call_engine
@@ -82,6 +82,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_serve(parsers)
     _add_tokens(parsers)
     _add_nodes(parsers)
+    _add_archives(parsers)
     _add_users(parsers)
     _add_authority(parsers)
     _add_settings(parsers)
@@ -170,6 +171,26 @@ def _add_nodes(parsers: "Parsers") -> None:
             )
         if name == "reject":
             parser.add_argument("--reason", default="", help="one sentence for the node's console")
+
+
+def _add_archives(parsers: "Parsers") -> None:
+    inner = parsers.add_parser("archives", help="support archives that nodes sent").add_subparsers(
+        required=True, metavar="VERB"
+    )
+    listing = inner.add_parser("list", help="show all, the latest first")
+    listing.add_argument("--json", action="store_true", help="as JSON")
+    save = inner.add_parser("save", help="write one into a file")
+    remove = inner.add_parser("remove", help="remove one")
+    for parser, verb in (
+        (listing, run_archives_list),
+        (save, run_archives_save),
+        (remove, run_archives_remove),
+    ):
+        parser.set_defaults(verb=verb)
+        if parser is not listing:
+            parser.add_argument("id", metavar="ID", help="its identifier, as listed")
+        _place(parser)
+    save.add_argument("file", type=Path, metavar="FILE")
 
 
 def _add_users(parsers: "Parsers") -> None:
@@ -328,6 +349,27 @@ def run_on_node(arguments: argparse.Namespace) -> None:
     node = _ask(arguments, by_name[arguments.action], request)
     if isinstance(node, verbs.NodeLine):
         sys.stdout.write(f"{node.name} is {node.state}{': ' if node.reason else ''}{node.reason}\n")
+
+
+def run_archives_list(arguments: argparse.Namespace) -> None:
+    """List support archives."""
+    archives = _ask(arguments, archive_verbs.ARCHIVES_LIST, Nothing()).archives
+    if arguments.json:
+        _print_json(archives)
+        return
+    rows = [(one.id, one.node, f"{one.size_bytes / (1 << 20):.1f} MiB", _time(one.time)) for one in archives]
+    _print_table(("ARCHIVE", "NODE", "SIZE", "CAME"), rows)
+
+
+def run_archives_save(arguments: argparse.Namespace) -> None:
+    """Write a support archive into a file."""
+    request = archive_verbs.OnArchive(_actor(), arguments.id, str(arguments.file.absolute()))
+    _ask(arguments, archive_verbs.ARCHIVES_SAVE, request)
+
+
+def run_archives_remove(arguments: argparse.Namespace) -> None:
+    """Remove a support archive."""
+    _ask(arguments, archive_verbs.ARCHIVES_REMOVE, archive_verbs.OnArchive(_actor(), arguments.id))
 
 
 def run_user_list(arguments: argparse.Namespace) -> None:

@@ -18,6 +18,7 @@ from typing import TextIO
 
 from engine.accounts import Accounts, SessionLimits, create_administrator
 from engine.administration import Administration
+from engine.archives import Archives
 from engine.backup import finish_restore
 from engine.control import ControlServer
 from engine.events import Actor
@@ -126,6 +127,7 @@ async def running_engine(
         link = LinkServer(
             nodes,
             pki,
+            Archives(options.home, store, clocks.wall),
             engine_id=load_identifier(options.home),
             version=own_version(),
             limits=limits,
@@ -159,6 +161,7 @@ def _make_services(
         ),
         nodes=nodes,
         link=_LinkFromAfar(link, asyncio.get_running_loop()),
+        archives=Archives(options.home, store, clocks.wall),
         authority=pki.trust_bundle,
         engine_id=load_identifier(options.home),
         version=own_version(),

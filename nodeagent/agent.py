@@ -1,5 +1,6 @@
 """The agent: what the node is and does, for whoever asks over the bus or the link."""
 
+import contextlib
 import dataclasses
 import logging
 import threading
@@ -12,6 +13,7 @@ from nodeagent.administrator import LOGIN_COMMAND, Administrator
 from nodeagent.applier import Applier
 from nodeagent.clocks import Clocks
 from nodeagent.configuration import Configuration
+from nodeagent.decided import Deciding
 from nodeagent.dial import read_endpoint
 from nodeagent.events import EventQueue
 from nodeagent.facts.collector import FactsCollector
@@ -29,13 +31,15 @@ from nodeagent.machine import Machine, Senses
 from nodeagent.meters import read_storage
 from nodeagent.notices import Outlook, collect_notices
 from nodeagent.progress import Progress, ProgressBoard
+from nodeagent.selfcheck.evidence import Known
 from nodeagent.ssh_keys import keep_host_keys
 from nodeagent.ssh_watch import SshWatch
 from nodeagent.state_disk import State, read_state
 from nodeagent.status import Observations, is_news, make_status, write_status
-from nodeagent.support import collect_support, write_support
+from nodeagent.support import collect_support, with_parts, write_support
 from nodeagent.tree_files import TreeFiles
 from nodeagent.trust import read_pin
+from nodeagent.uploads import Uploads
 from nodeagent.watch import Watch
 from nodelib.bus import JoinRequest, LadderReply, Notice, Status, SupportReply, SupportRequest
 from nodelib.errors import Code, VirtnodeError
@@ -51,6 +55,8 @@ LOOK_CONNECTED, LOOK_JOINING, LOOK_PENDING = 30.0, 5.0, 1.0
 """Seconds between two looks: once joined, on the way, and while a change waits for its confirmation."""
 FIRST_LOOK = 30.0
 """Seconds that the link waits for the first facts: the engine knows a node without a key by its hardware."""
+LAST_WORDS = 3.0
+"""Seconds that an engine gets to hear that the node leaves it."""
 OS_RELEASE = "usr/lib/os-release"
 
 
@@ -80,8 +86,8 @@ class Agent:
         self.root = root
         self._listeners = listeners
         self._clocks = clocks
-        self._command = command or CommandRunner()
-        self._collector = collector or FactsCollector(root, clocks.monotonic, command=self._command)
+        self.command = command or CommandRunner()
+        self._collector = collector or FactsCollector(root, clocks.monotonic, command=self.command)
         self._facts = Facts(hostname=read_text(root / "proc/sys/kernel/hostname"))
         self._facts_at = 0.0
         self._has_looked = threading.Event()
@@ -93,22 +99,26 @@ class Agent:
         """Where what takes time is done, one deed after the other."""
         self.asides = ThreadPoolExecutor(3, thread_name_prefix="asides")
         """Where questions are answered that take time, beside the deeds."""
-        self._endings: list[Callable[[], None]] = []
+        self.closing = contextlib.ExitStack()
+        """What else must end with the agent."""
+        self.uploads = Uploads()
         self._identity = load_identity(root)
         self._board = ProgressBoard(self._note_progress)
         self._events = EventQueue(root, clocks.wall)
         self._configuration = Configuration(applier, self._events, self._note_configuration)
         self.administrator = Administrator(
-            root, self._configuration, self._events, clocks.monotonic, self._command, login
+            root, self._configuration, self._events, clocks.monotonic, self.command, login
         )
         """The password and the lock."""
-        joining = Joining(self._identity, self, self._board, self._events, self.deeds, clocks)
+        joining = Joining(
+            self._identity, self, self._board, self._events, self.deeds, clocks, uploads=self.uploads
+        )
         self.machine = Machine(
             root,
             self._events,
             Senses(self.facts, lambda: self._board.now, self.hostname, joining.wishes.ask),
             clocks.monotonic,
-            self._command,
+            self.command,
         )
         """Meters, slots and power."""
         self._link = LinkThread(joining, lambda: self._configuration.intent.engine)
@@ -133,10 +143,9 @@ class Agent:
 
     def stop(self) -> None:
         """End all threads."""
-        for end in self._endings:
-            end()
         self._watch.stop()
         self._link.stop()
+        self.closing.close()
         self.deeds.shutdown(cancel_futures=True)
         for thread in (self._watch, self._link):
             if thread.ident is not None:
@@ -146,7 +155,7 @@ class Agent:
 
     def at_stop(self, end: Callable[[], None]) -> None:
         """Have something that others started end with the agent."""
-        self._endings.append(end)
+        self.closing.callback(end)
 
     def status(self) -> Status:
         """Tell how the node stands now."""
@@ -227,7 +236,7 @@ class Agent:
 
     def apply_config(self, request: ApplyRequest) -> ApplyReply:
         """Apply a change that the engine asks for."""
-        return self._configuration.apply(request.patch, request.window, "engine")
+        return self._configuration.apply(request.patch, request.window, "engine", Deciding.ENGINE)
 
     def confirm_config(self, ticket: str) -> None:
         """Keep a change that the engine asked for."""
@@ -251,46 +260,85 @@ class Agent:
         before = self._configuration.intent.engine
         patch = {"engine": {"address": request.address, "ca": list(pins), "token": request.token}}
         with self._link.changing():
-            self._configuration.apply_at_once(patch, actor)
-            if (before.address, set(before.ca)) != (request.address, set(pins)):
+            is_other = (before.address, set(before.ca)) != (request.address, set(pins))
+            who = Deciding.NOBODY if is_other else Deciding.PEOPLE
+            self._configuration.apply_at_once(patch, actor, who)
+            if is_other:
                 self._identity.forget()
             self._events.add(
                 kind="join",
                 text=f"joins the engine at {request.address}",
                 actor=actor,
-                before={"engine": before.address, "ca": list(before.ca)},
-                after={"engine": request.address, "ca": list(pins)},
+                before={"address": before.address, "ca": list(before.ca)},
+                after={"address": request.address, "ca": list(pins)},
             )
 
     def leave(self, actor: str) -> None:
         """Leave the engine: the node stays by itself until it is joined again."""
-        before = self._configuration.intent.engine.address
-        if not before:
+        engine = self._configuration.intent.engine
+        if not engine.address:
             raise VirtnodeError(Code.CONFLICT, "this node has no engine to leave")
+        self._events.add(
+            kind="leave",
+            text=f"leaves the engine at {engine.address}",
+            actor=actor,
+            before={"address": engine.address, "ca": list(engine.ca)},
+            after={"address": "", "ca": []},
+        )
+        if self._board.now.connected:
+            # Afterwards there is nobody left to tell.
+            self._events.wait_until_reported(LAST_WORDS)
         with self._link.changing():
-            self._configuration.apply_at_once({"engine": {"address": "", "ca": [], "token": ""}}, actor)
+            patch = {"engine": {"address": "", "ca": [], "token": ""}}
+            self._configuration.apply_at_once(patch, actor, Deciding.NOBODY)
             self._identity.forget()
-            self._events.add(
-                kind="leave",
-                text=f"leaves the engine at {before}",
-                actor=actor,
-                before={"engine": before},
-                after={"engine": ""},
-            )
 
-    def write_support(self, request: SupportRequest) -> SupportReply:
+    def write_support(self, request: SupportRequest, actor: str) -> SupportReply:
         """Write what a helper needs to know, without any secret."""
+        path = self.make_archive(Path(request.folder))
+        self.note("archive", f"a support archive was written: {path}", actor)
+        return SupportReply(str(path))
+
+    def make_archive(self, folder: Path) -> Path:
+        """Write the support archive into a folder; returns its path."""
         files = collect_support(
             self.root,
             self.status(),
             self._facts,
             self._ladder.ladder,
             self._configuration.show(),
-            secrets=secret_values(self._configuration.intent),
-            command=self._command,
+            secrets=self.secrets(),
+            command=self.command,
         )
-        path = write_support(Path(request.folder), self.hostname(), self._clocks.wall(), files)
-        return SupportReply(str(path))
+        return write_support(folder, self.hostname(), self._clocks.wall(), files)
+
+    def secrets(self) -> tuple[str, ...]:
+        """List what must never leave this node in a text."""
+        return with_parts(secret_values(self._configuration.intent))
+
+    def note(self, kind: str, text: str, actor: str) -> None:
+        """Have an event tell of something."""
+        self._events.add(kind=kind, text=text, actor=actor)
+
+    @property
+    def is_connected(self) -> bool:
+        """Tell whether the engine answers heartbeats."""
+        return self._board.now.connected
+
+    def known(self) -> Known:
+        """Tell what the agent knows, for the self-check to judge."""
+        validity = self._identity.validity()
+        return Known(
+            facts=self._facts,
+            libvirt_known=self._collector.knows_libvirt,
+            ladder=self._ladder.ladder,
+            engine=self._configuration.intent.engine.address,
+            state=self._board.now.state,
+            skew=self._board.now.skew,
+            certificate_ends=validity.end if validity else None,
+            now=self._clocks.wall(),
+            built_at=self._built_at(),
+        )
 
     def _begin(self) -> None:
         try:
@@ -325,7 +373,7 @@ class Agent:
         if now >= self._facts_at or self._collector.has_news:
             self._facts = self._collector.collect()
             self._health = collect_health(
-                self._facts, self._command, libvirt_known=self._collector.knows_libvirt
+                self._facts, self.command, libvirt_known=self._collector.knows_libvirt
             )
             self._facts_at = now + FACTS_INTERVAL
             self._has_looked.set()

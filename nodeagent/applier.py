@@ -6,13 +6,15 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nodeagent.candidate import Candidate, make_candidate
 from nodeagent.changes import Applied, Change, Pending
+from nodeagent.decided import Deciding, decide, read_decided, show_decided, write_decided
 from nodeagent.intent import Intent, LoadedIntent
-from nodeagent.intent_sources import load_intent
+from nodeagent.intent_changes import state_changes
+from nodeagent.intent_sources import load_intent, load_state
 from nodeagent.intent_state import write_state
 from nodeagent.network.lease import ask_networkd, persist_dhcp
 from nodeagent.rollback import Phase, Rollback, RollbackStore, restore_files
@@ -47,6 +49,10 @@ class Reverted:
     changes: tuple[str, ...]
     """Each change's text."""
     actor: str = ""
+    """Who had asked for it."""
+    before: Mapping[str, object] = field(default_factory=dict)
+    """What of the state differs, by dotted key, without secrets: as it was to be."""
+    after: Mapping[str, object] = field(default_factory=dict)
 
 
 class Applier:
@@ -79,7 +85,8 @@ class Applier:
 
     def load(self) -> LoadedIntent:
         """Read the intent that is in force; what waits for a confirmation is not in it."""
-        return load_intent(self._root, self._cmdline)
+        loaded = load_intent(self._root, self._cmdline)
+        return replace(loaded, origins=show_decided(loaded, read_decided(self._tree)))
 
     def plan(self, intent: Intent) -> tuple[Change, ...]:
         """Say what would be changed for an intent; nothing is."""
@@ -88,18 +95,26 @@ class Applier:
     def preview(self, patch: Mapping[str, object]) -> tuple[Change, ...]:
         """Say what a patch would change; nothing is. Raises InvalidInput as `apply` does."""
         candidate = make_candidate(self._root, self._cmdline, patch)
+        self._decide(Deciding.PEOPLE, patch, candidate)
         return (*candidate.quiet, *told(candidate.changes))
 
     def persist_dhcp(self, name: str, ask: Callable[[str], str] = ask_networkd) -> dict[str, object]:
         """Make the patch that keeps what a link has by DHCP; raises VirtnodeError as `lease.persist_dhcp`."""
         return persist_dhcp(name, self.load().intent.network, ask, self._root)
 
-    def apply(self, patch: Mapping[str, object], window: float, actor: str) -> Applied:
+    def apply(
+        self,
+        patch: Mapping[str, object],
+        window: float,
+        actor: str,
+        who: Deciding = Deciding.PEOPLE,
+    ) -> Applied:
         """Apply a patch of the state, to be confirmed within `window` seconds, else it is put back.
 
         Where nothing on the node changes, the patch is kept at once and there is no ticket. Raises
-        VirtnodeError: invalid for a wrong patch, unavailable for what this image cannot do, busy while
-        another change waits, failed when a service refuses, and then everything is as it was.
+        VirtnodeError: invalid for a wrong patch, unavailable for what this image cannot do, conflict for
+        what the engine decided, busy while another change waits, failed when a service refuses, and then
+        everything is as it was.
         """
         with self._lock:
             self._check_free()
@@ -110,18 +125,25 @@ class Applier:
                     f"choose from {SHORTEST_WINDOW:.0f} to {LONGEST_WINDOW:.0f} seconds",
                 )
             candidate = make_candidate(self._root, self._cmdline, patch)
+            decided = self._decide(who, patch, candidate)
+            before, after = state_changes(load_state(self._root), candidate.state)
             if not candidate.changes:
+                write_decided(self._tree, decided)
                 write_state(self._tree, candidate.state)
-                return Applied(changes=candidate.quiet)
-            rollback = self._begin(candidate, window, actor)
+                return Applied(changes=candidate.quiet, before=before, after=after)
+            rollback = self._begin(candidate, decided, window, actor)
             self._carry_out(rollback)
             now = self._clock()
             self._keep(replace(rollback, phase=Phase.APPLIED, started=now, deadline=now + window))
             logger.info("applied for %s, to be confirmed within %g s", actor, window)
-            return Applied(changes=(*candidate.quiet, *told(candidate.changes)), ticket=rollback.ticket)
+            changes = (*candidate.quiet, *told(candidate.changes))
+            return Applied(changes=changes, ticket=rollback.ticket, before=before, after=after)
 
-    def confirm(self, ticket: str) -> None:
-        """Keep a change; raises VirtnodeError: not-found without one, conflict for another one's ticket."""
+    def confirm(self, ticket: str) -> Applied:
+        """Keep a change, and say what of the state differs.
+
+        Raises VirtnodeError: not-found without one, conflict for another one's ticket.
+        """
         with self._lock:
             rollback = self._expect(ticket)
             if not self._is_current(rollback):
@@ -129,8 +151,10 @@ class Applier:
                 raise VirtnodeError(
                     Code.CONFLICT, "the change was put back before it was confirmed", "apply it again"
                 )
+            before, after = state_changes(load_state(self._root), rollback.document)
             self._keep(replace(rollback, phase=Phase.CONFIRMED))
             self._finish(rollback)
+            return Applied(changes=told(rollback.changes), before=before, after=after)
 
     def revert(self, ticket: str | None = None) -> Reverted:
         """Put the change under way back at once; raises VirtnodeError as `confirm` does."""
@@ -246,7 +270,11 @@ class Applier:
         moment = self._clock() if now is None else now
         return rollback.phase is Phase.APPLIED and rollback.started <= moment < rollback.deadline
 
-    def _begin(self, candidate: Candidate, window: float, actor: str) -> Rollback:
+    def _decide(self, who: Deciding, patch: Mapping[str, object], candidate: Candidate) -> tuple[str, ...]:
+        before, decided = load_state(self._root), read_decided(self._tree)
+        return decide(who, decided, patch, before=before, after=candidate.state)
+
+    def _begin(self, candidate: Candidate, decided: tuple[str, ...], window: float, actor: str) -> Rollback:
         folders = {
             folder for change in candidate.changes for folder in self._tree.missing_folders(change.path)
         }
@@ -262,6 +290,7 @@ class Applier:
             changes=tuple(replace(change, before="", after="") for change in candidate.changes),
             folders=tuple(sorted(folders, key=len, reverse=True)),
             document=candidate.state,
+            decided=decided,
         )
         self._keep(rollback)
         return rollback
@@ -297,7 +326,9 @@ class Applier:
             )
         self._store.clear()
         self._rollback = None
-        return Reverted(reason, tuple(change.text for change in told(rollback.changes)), rollback.actor)
+        before, after = state_changes(rollback.document, load_state(self._root))
+        texts = tuple(change.text for change in told(rollback.changes))
+        return Reverted(reason, texts, rollback.actor, before, after)
 
     def _mark_reverting(self, rollback: Rollback) -> None:
         """Say that this change can be confirmed no more; a disk that is full must not keep it in force."""
@@ -312,6 +343,7 @@ class Applier:
         self._rollback = rollback
 
     def _finish(self, rollback: Rollback) -> None:
+        write_decided(self._tree, rollback.decided)
         write_state(self._tree, rollback.document)
         self._store.clear()
         self._rollback = None

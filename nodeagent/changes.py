@@ -1,7 +1,8 @@
 """A change of the node that turns intent into fact: what a person reads, and what is written where."""
 
 import base64
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,9 @@ class Applied:
 
     changes: tuple[Change, ...]
     ticket: str = ""
+    before: Mapping[str, object] = field(default_factory=dict)
+    """What of the state differs, by dotted key, without secrets: as it was."""
+    after: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,12 +4,14 @@ import logging
 from collections.abc import Callable, Mapping
 
 from nodeagent.applier import Applier, Reverted
+from nodeagent.changes import Applied
+from nodeagent.decided import Deciding
 from nodeagent.events import EventQueue
 from nodeagent.intent import Intent
 from nodeagent.intent_changes import hide_secrets
 from nodeagent.intent_sources import parse_node_toml
 from nodelib.bus import CheckReply, ConfigView, PendingChange, PlanReply
-from nodelib.errors import InvalidInput, VirtnodeError
+from nodelib.errors import Code, InvalidInput, VirtnodeError
 from nodelib.link import ApplyReply, Severity
 
 logger = logging.getLogger(__name__)
@@ -67,32 +69,36 @@ class Configuration:
         """Tell what a change would do; raises InvalidInput for one that makes no sense."""
         return PlanReply(tuple(change.text for change in self._applier.preview(patch)))
 
-    def apply(self, patch: Mapping[str, object], window: float, actor: str) -> ApplyReply:
+    def apply(
+        self,
+        patch: Mapping[str, object],
+        window: float,
+        actor: str,
+        who: Deciding = Deciding.PEOPLE,
+    ) -> ApplyReply:
         """Apply a change, which goes back by itself unless it is confirmed in time."""
-        applied = self._applier.apply(patch, window, actor)
-        changes = tuple(change.text for change in applied.changes)
-        for change in applied.changes:
-            self._events.add(
-                kind="config-applied",
-                text=change.text,
-                actor=actor,
-                before=change.before,
-                after=change.after,
-            )
+        applied = self._apply(patch, window, actor, who)
         self._changed()
-        return ApplyReply(changes, applied.ticket)
+        return ApplyReply(tuple(change.text for change in applied.changes), applied.ticket)
 
-    def apply_at_once(self, patch: Mapping[str, object], actor: str) -> None:
+    def apply_at_once(self, patch: Mapping[str, object], actor: str, who: Deciding = Deciding.PEOPLE) -> None:
         """Apply a change that cannot cut the node off, and keep it."""
-        applied = self._applier.apply(patch, 60.0, actor)
+        applied = self._apply(patch, 60.0, actor, who)
         if applied.ticket:
-            self._applier.confirm(applied.ticket)
+            self._note_kept("kept, with no need to confirm", actor, self._applier.confirm(applied.ticket))
         self._changed()
 
     def confirm(self, ticket: str, actor: str) -> None:
         """Keep an applied change."""
-        self._applier.confirm(ticket)
-        self._events.add(kind="config-confirmed", text="the change was confirmed", actor=actor)
+        late = self._applier.tick()
+        if late is not None:
+            self._note_reverted(late)
+            self._changed()
+            raise VirtnodeError(
+                Code.CONFLICT, "the change was put back before it was confirmed", "apply it again"
+            )
+        kept = self._applier.confirm(ticket)
+        self._note("config-confirmed", "the change was confirmed", actor, kept.before, kept.after)
         self._changed()
 
     def revert(self, ticket: str, actor: str) -> None:
@@ -115,10 +121,42 @@ class Configuration:
             self._note_reverted(reverted)
             self._changed()
 
+    def _apply(self, patch: Mapping[str, object], window: float, actor: str, who: Deciding) -> Applied:
+        """Apply a change, and note all that it does to the node."""
+        try:
+            applied = self._applier.apply(patch, window, actor, who)
+        except VirtnodeError as error:
+            if error.code is Code.FAILED:
+                text = f"a change could not be applied: {error.message}"
+                self._note("config-failed", text, actor, severity=Severity.WARNING)
+            raise
+        for change in applied.changes:
+            self._note("config-applied", change.text, actor, change.before, change.after)
+        if not applied.ticket and (applied.before or applied.after):
+            self._note_kept("kept, with nothing to confirm", actor, applied)
+        return applied
+
+    def _note_kept(self, text: str, actor: str, applied: Applied) -> None:
+        self._note("config-kept", text, actor, applied.before, applied.after)
+
     def _note_reverted(self, reverted: Reverted | None, actor: str = "node") -> None:
         if reverted is not None:
-            text = f"put back, for {reverted.reason}: {'; '.join(reverted.changes)}"
-            self._events.add(kind="config-reverted", text=text, actor=actor, severity=Severity.WARNING)
+            whose = f"a change by {reverted.actor} was put back, for {reverted.reason}"
+            text = f"{whose}: {'; '.join(reverted.changes)}"
+            severity = Severity.WARNING
+            self._note("config-reverted", text, actor, reverted.before, reverted.after, severity=severity)
+
+    def _note(
+        self,
+        kind: str,
+        text: str,
+        actor: str,
+        before: object = None,
+        after: object = None,
+        *,
+        severity: Severity = Severity.INFO,
+    ) -> None:
+        self._events.add(kind=kind, text=text, actor=actor, before=before, after=after, severity=severity)
 
     def _changed(self) -> None:
         self._loaded = self._applier.load()

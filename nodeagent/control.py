@@ -28,12 +28,10 @@ from nodelib.bus import (
     LADDER,
     LEAVE,
     STATUS,
-    SUPPORT,
     CheckRequest,
     JoinRequest,
     PlanRequest,
     RevertRequest,
-    SupportRequest,
 )
 from nodelib.codec import encode, to_json
 from nodelib.errors import Code, InvalidInput, VirtnodeError, exit_status
@@ -105,8 +103,6 @@ def make_parser() -> argparse.ArgumentParser:
         help="a join token; - reads it from standard input",
     )
     add_verb(verbs, "leave", run_leave, "leave the engine")
-    support = add_verb(verbs, "support", run_support, "write an archive for whoever helps, without secrets")
-    support.add_argument("--to", default="/var/tmp", metavar="DIR", help="the folder (default: /var/tmp)")
     for add_verbs in (
         add_access_verbs,
         add_network_verbs,
@@ -211,11 +207,6 @@ def run_leave(found: argparse.Namespace, terminal: Terminal) -> None:
     """Leave the engine."""
     terminal.client.call(LEAVE, Nothing())
     terminal.say("left; the engine still lists this node until somebody removes it there")
-
-
-def run_support(found: argparse.Namespace, terminal: Terminal) -> None:
-    """Write the archive."""
-    terminal.say(terminal.client.call(SUPPORT, SupportRequest(str(Path(found.to).absolute()))).path)
 
 
 def _pending_ticket(terminal: Terminal) -> str:

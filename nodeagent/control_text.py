@@ -1,8 +1,10 @@
 """What virtnodectl prints, for people."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
 from nodelib.bus import ConfigView, Status
+from nodelib.bus_support import JournalEntry, SelfCheckReply, UsbDrive, Verdict
 from nodelib.ladder import Rung, StepState
 
 MARKS = {StepState.OK: "ok", StepState.FAILING: "FAIL", StepState.WAITING: "..."}
@@ -71,6 +73,36 @@ def config_text(view: ConfigView) -> str:
         for name, value in rows
     ]
     return "".join(f"{line}\n" for line in [*lines, *(f"problem: {problem}" for problem in view.problems)])
+
+
+def journal_text(entries: Sequence[JournalEntry]) -> str:
+    """Lay lines of the journal out: when, from where, what."""
+    return "".join(
+        f"{datetime.fromtimestamp(one.time, UTC):%Y-%m-%d %H:%M:%S} {one.unit}: {one.text}\n"
+        for one in entries
+    )
+
+
+def check_text(reply: SelfCheckReply) -> str:
+    """Lay the self-check out: each group with its checks, and a hint where somebody can act."""
+    lines = []
+    for group in reply.groups:
+        lines.append(f"{group.name}: {group.verdict}")
+        for check in group.checks:
+            mark = "FAIL" if check.verdict is Verdict.FAILED else check.verdict
+            lines.append(f"  {mark:<8}{check.name:<15}{check.text}")
+            if check.hint and check.verdict is not Verdict.OK:
+                lines.append(f"{'':<25}hint: {check.hint}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def drives_text(drives: Sequence[UsbDrive]) -> str:
+    """List USB drives, one a line."""
+    rows = (
+        f"{one.device:<14} {one.filesystem:<6} {one.size_bytes / 1e9:>7.1f} GB  {one.label}".rstrip()
+        for one in drives
+    )
+    return "".join(f"{row}\n" for row in rows) or "there is no USB drive that an archive can be written to\n"
 
 
 def _leaves(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -4,10 +4,11 @@ import json
 import logging
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from nodeagent.durable import write_durably
+from nodeagent.support import hide
 from nodelib.codec import decode_lenient, encode, parse_json
 from nodelib.errors import VirtnodeError
 from nodelib.link import EventsRequest, NodeEvent, Severity
@@ -27,8 +28,7 @@ class EventQueue:
     def __init__(self, root: Path, wall: Callable[[], float]) -> None:
         self._path = root / QUEUE
         self._wall = wall
-        self._lock = threading.Lock()
-        self._told = threading.Condition(self._lock)
+        self._lock = threading.Condition()
         self._events = list(_load(self._path))
 
     def add(
@@ -41,8 +41,11 @@ class EventQueue:
         before: object = None,
         after: object = None,
     ) -> None:
-        """Keep something that happened just now."""
-        event = NodeEvent(str(uuid.uuid4()), self._wall(), severity, actor, kind, text, before, after)
+        """Keep something that happened just now; what looks like a secret is hidden."""
+        text = hide(text)
+        event = NodeEvent(
+            str(uuid.uuid4()), self._wall(), severity, actor, kind, text, _hidden(before), _hidden(after)
+        )
         logger.info("%s: %s", kind, text)
         with self._lock:
             self._events = [*self._events, event][-LONGEST:]
@@ -59,16 +62,27 @@ class EventQueue:
         with self._lock:
             self._events = [event for event in self._events if event.identifier not in known]
             self._save()
-            self._told.notify_all()
+            self._lock.notify_all()
 
-    def wait_until_told(self, seconds: float) -> bool:
-        """Wait until the engine has every event, and tell whether it has."""
-        with self._told:
-            return self._told.wait_for(lambda: not self._events, seconds)
+    def wait_until_reported(self, seconds: float) -> bool:
+        """Wait until the engine has acknowledged everything; tell whether it did in time."""
+        with self._lock:
+            return self._lock.wait_for(lambda: not self._events, seconds)
 
     def _save(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         write_durably(self._path, json.dumps(encode(EventsRequest(tuple(self._events)))).encode())
+
+
+def _hidden(value: object) -> object:
+    """Copy a value with what looks like a secret hidden in each of its texts."""
+    if isinstance(value, str):
+        return hide(value)
+    if isinstance(value, Mapping):
+        return {str(name): _hidden(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_hidden(item) for item in value]
+    return value
 
 
 def _load(path: Path) -> tuple[NodeEvent, ...]:

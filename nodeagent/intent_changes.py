@@ -1,5 +1,6 @@
-"""Changes of the intent that change no file of the node, and secrets kept out of all that is said of it."""
+"""What of an intent changes, for people: keys that no file shows, the state's keys, and never a secret."""
 
+import json
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
@@ -57,3 +58,34 @@ def secret_values(intent: object) -> tuple[str, ...]:
         elif field.metadata["secret"] and value:
             found.append(str(value))
     return tuple(found)
+
+
+def values_of(document: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """Flatten tables to the value of each dotted key."""
+    found: dict[str, object] = {}
+    for name, value in document.items():
+        if isinstance(value, Mapping):
+            found |= values_of(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
+
+
+def changed_keys(before: Mapping[str, object], after: Mapping[str, object]) -> tuple[str, ...]:
+    """Name the dotted keys whose values differ."""
+    old, new = values_of(before), values_of(after)
+    return tuple(key for key in {**old, **new} if _written(old.get(key)) != _written(new.get(key)))
+
+
+def state_changes(
+    before: Mapping[str, object], after: Mapping[str, object]
+) -> tuple[dict[str, object], dict[str, object]]:
+    """Return what of two states differs, as it was and as it is; secrets are hidden."""
+    keys = changed_keys(before, after)
+    old, new = values_of(hide_secrets(before)), values_of(hide_secrets(after))
+    return {key: old[key] for key in keys if key in old}, {key: new[key] for key in keys if key in new}
+
+
+def _written(value: object) -> str:
+    """Write a value so that two that mean the same are the same: a tuple and a list do."""
+    return json.dumps(value, sort_keys=True, default=str)

@@ -15,6 +15,7 @@ from nodeagent.join_error import JoinError
 from nodeagent.progress import ProgressBoard
 from nodeagent.rpc import Answer, Frames, Rpc
 from nodeagent.trust import read_authorities, verify_engine
+from nodeagent.uploads import Uploads
 from nodeagent.wishes import Wishes
 from nodelib.errors import Code, VirtnodeError
 from nodelib.facts import Facts
@@ -34,6 +35,7 @@ from nodelib.link import (
     REJECTED,
     RENEW,
     REPORT_EVENTS,
+    SEND_ARCHIVE,
     TRUST,
     ApplyReply,
     ApplyRequest,
@@ -111,6 +113,7 @@ class Joining:
     clocks: Clocks
     wishes: Wishes = field(default_factory=Wishes)
     """What other threads ask of the engine."""
+    uploads: Uploads = field(default_factory=Uploads)
 
 
 class LinkSession:
@@ -214,6 +217,13 @@ class LinkSession:
             self._rpc.pump(LONGEST_PAUSE)
 
     def _work(self, is_wanted: Callable[[], bool]) -> None:
+        try:
+            self._work_on(is_wanted)
+        finally:
+            gone = VirtnodeError(Code.UNAVAILABLE, "the connection to the engine was lost", "try again")
+            self._joining.uploads.fail(gone)
+
+    def _work_on(self, is_wanted: Callable[[], bool]) -> None:
         now = self._joining.clocks.monotonic
         beat_at = renew_at = now()
         while self._outcome is None and is_wanted():
@@ -224,8 +234,11 @@ class LinkSession:
                 renew_at = now() + RENEW_AGAIN
                 self._renew()
             self._report_events()
+            self._joining.uploads.send_next(lambda part: self._rpc.call(SEND_ARCHIVE, part, CALL_TIMEOUT))
             self._pass_on_wishes()
-            self._rpc.pump(min(LONGEST_PAUSE, max(0.0, beat_at - now())))
+            # While a file is on its way nothing is waited for.
+            pause = 0.0 if self._joining.uploads.is_waiting else LONGEST_PAUSE
+            self._rpc.pump(min(pause, max(0.0, beat_at - now())))
 
     def _beat(self) -> None:
         joining = self._joining

@@ -126,7 +126,7 @@ class Machine:
             actor=actor,
             severity=Severity.WARNING,
         )
-        if self._senses.progress().connected and not self._events.wait_until_told(TELL_SECONDS):
+        if self._senses.progress().connected and not self._events.wait_until_reported(TELL_SECONDS):
             logger.warning("the engine did not hear of the reset in time")
         ask_for_reset(self._root)
         try:

@@ -42,6 +42,8 @@ class Rollback:
     """Folders that the change made, the innermost first."""
     document: Mapping[str, object]
     """The state, once confirmed."""
+    decided: tuple[str, ...] = ()
+    """Keys of it that the engine decided."""
 
 
 class RollbackStore:

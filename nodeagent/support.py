@@ -6,6 +6,7 @@ import tarfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 from nodeagent.facts.sources import Command, read_text
 from nodelib.bus import ConfigView, LadderReply, Status
@@ -32,7 +33,10 @@ FILES = ("proc/cmdline", "proc/meminfo", "usr/lib/os-release", "run/virtnode/sta
 HIDDEN = "(hidden)"
 SECRET_WORDS = re.compile(
     r"""(?ix)
-    (?P<keep> \b [\w.-]* (?: token|password|passwd|passphrase|secret ) [\w-]* \b ["']? \s* [=:] \s* )
+    (?P<keep>
+        (?<![\w.-]) [\w.-]* (?: token|password|passwd|passphrase|passkey|secret|psk|private_?key ) [\w-]* \b
+        ["']? \s* [=:] \s*
+    )
     (?P<secret> "[^"\n]*" | '[^'\n]*' | \S+ )
     """
 )
@@ -41,8 +45,23 @@ SECRET_SHAPES = (
     re.compile(r"(?<=://)[^/\s@]+(?=@)"),
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
     re.compile(r"\$[0-9a-z]{1,2}\$[./A-Za-z0-9$=,]+"),
+    re.compile(r"(?i)(?<=authorization: )\S+ \S+"),
+    re.compile(r"(?<=--token )\S+|(?<=--password )\S+"),
 )
-"""Join tokens, user and password in a URL, private keys, hashed passwords."""
+"""Join tokens, user and password in a URL, private keys, hashed passwords, HTTP's, and those of commands."""
+SHORTEST_PART = 4
+"""Letters of a password that is looked for by itself; a shorter one would take half a text along."""
+
+
+def with_parts(secrets: Sequence[str]) -> tuple[str, ...]:
+    """Add the user's password of each URL to some secrets: programs complain of that alone, too."""
+    found = list(secrets)
+    for secret in secrets:
+        login, at, _ = secret.partition("://")[2].rpartition("@")
+        password = login.partition(":")[2]
+        if at and len(password) >= SHORTEST_PART:
+            found += [password, unquote(password)]
+    return tuple(dict.fromkeys(found))
 
 
 def hide(text: str, known: Sequence[str] = ()) -> str:

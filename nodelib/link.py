@@ -23,6 +23,10 @@ MAX_FRAME = 1 << 20
 HEARTBEAT_INTERVAL = 10.0
 """Seconds between heartbeats; each waits 0.8 to 1.2 times as long."""
 
+ARCHIVE_PART = 512 << 10
+"""Bytes of an archive that one frame brings at most."""
+LARGEST_ARCHIVE = 64 << 20
+
 Q = TypeVar("Q")
 R = TypeVar("R")
 
@@ -189,6 +193,27 @@ class EventsRequest:
 
 
 @dataclass(frozen=True)
+class ArchivePart:
+    """A piece of a support archive; pieces come in order, and the first one begins anew."""
+
+    digest: str
+    """SHA-256 of the whole archive, in hexadecimal."""
+    size_bytes: int
+    """Of the whole archive: at most LARGEST_ARCHIVE."""
+    offset: int
+    data: str
+    """At most ARCHIVE_PART bytes, as base64."""
+
+
+@dataclass(frozen=True)
+class ArchiveReply:
+    """How many bytes the engine has; with the last piece, what it calls the archive."""
+
+    received: int
+    identifier: str = ""
+
+
+@dataclass(frozen=True)
 class ConfigReply:
     """The node's intent: what is in force, and where each key came from."""
 
@@ -250,10 +275,11 @@ HEARTBEAT = Verb("heartbeat", Heartbeat, HeartbeatReply)
 RENEW = Verb("renew", RenewRequest, RenewReply)
 REPORT_EVENTS = Verb("report_events", EventsRequest, Nothing)
 MAINTENANCE = Verb("maintenance", MaintenanceWish, Nothing)
+SEND_ARCHIVE = Verb("send_archive", ArchivePart, ArchiveReply)
 
 ENGINE_CALLS = (HELLO, APPROVED, REJECTED, GET_FACTS, GET_CONFIG, APPLY_CONFIG, CONFIRM_CONFIG, TRUST, REBOOT)
 """What the engine calls on the node."""
-NODE_CALLS = (REGISTER, HEARTBEAT, RENEW, REPORT_EVENTS, MAINTENANCE)
+NODE_CALLS = (REGISTER, HEARTBEAT, RENEW, REPORT_EVENTS, MAINTENANCE, SEND_ARCHIVE)
 """What the node calls on the engine."""
 
 

@@ -1,12 +1,14 @@
 """All that can be asked of the engine, and who may."""
 
 from engine.accounts import Role
-from engine.rest import eventlog, hosts, places, root, sso, users
+from engine.rest import archives, eventlog, hosts, places, root, sso, users
 from engine.rest.endpoint import API_PATH, Call, Endpoint, Handler, Parameter, Plain
 from engine.rest.openapi import make_openapi
 from engine.rest.resources import (
     ACTION,
     API,
+    ARCHIVE,
+    ARCHIVES,
     CLUSTER,
     CLUSTERS,
     DATA_CENTER,
@@ -87,6 +89,24 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _reader("/hosts/{id}/statistics/{part}", hosts.get_statistic, STATISTIC),
     _reader("/hosts/{id}/storage", hosts.list_storage, STORAGES, MAX),
     _reader("/hosts/{id}/storage/{part}", hosts.get_storage, STORAGE),
+    _reader("/hosts/{id}/archives", archives.list_archives, ARCHIVES, MAX, role=Role.OPERATOR),
+    _reader("/hosts/{id}/archives/{part}", archives.get_archive, ARCHIVE, role=Role.OPERATOR),
+    Endpoint(
+        "GET",
+        f"{API_PATH}/hosts/{{id}}/archives/{{part}}/content",
+        Role.OPERATOR,
+        archives.get_archive_content,
+        "Hand out a support archive.",
+        media_type=archives.GZIP,
+    ),
+    Endpoint(
+        "DELETE",
+        f"{API_PATH}/hosts/{{id}}/archives/{{part}}",
+        Role.ADMINISTRATOR,
+        archives.remove_archive,
+        "Remove a support archive.",
+        ACTION,
+    ),
     _reader("/clusters", places.list_clusters, CLUSTERS, SEARCH, CASE, MAX),
     _reader("/clusters/{id}", places.get_cluster, CLUSTER),
     _reader("/datacenters", places.list_data_centers, DATA_CENTERS, SEARCH, CASE, MAX),

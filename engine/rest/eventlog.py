@@ -68,11 +68,12 @@ def event_document(row: EventRow, node_names: dict[str, str]) -> Document:
         "correlation_id": row.correlation,
         "origin": "node" if row.actor.startswith("node:") else "engine",
     }
-    if row.before is not None or row.after is not None:
-        changed = {"before": row.before, "after": row.after}
-        document["custom_data"] = json.dumps(
-            {name: parse_json(value) for name, value in changed.items() if value is not None}
-        )
+    changed = {"before": row.before, "after": row.after}
+    custom = {name: parse_json(value) for name, value in changed.items() if value is not None}
+    if row.actor.startswith("node:") and (there := row.actor.partition("/")[2]):
+        custom["actor"] = there
+    if custom:
+        document["custom_data"] = json.dumps(custom)
     if row.node_id is not None:
         name = {"name": node_names[row.node_id]} if row.node_id in node_names else {}
         document["host"] = {"id": row.node_id, "href": f"{API_PATH}/hosts/{row.node_id}", **name}

@@ -85,6 +85,19 @@ NIC = Shape(
 )
 NICS = Many(NIC, "host_nic", "host_nics")
 
+ARCHIVE = Shape(
+    "archive",
+    (
+        integer("size", "In bytes."),
+        moment("time", "When it came."),
+        reference("host"),
+    ),
+    "A support archive that a host sent: a .tar.gz without secrets.",
+    identified=True,
+    links=(("content", "content"),),
+)
+ARCHIVES = Many(ARCHIVE, "archive", "archives")
+
 LOGICAL_UNIT = Shape(
     "logical_unit",
     (
@@ -236,7 +249,7 @@ HOST = Shape(
     ),
     "A node.",
     identified=True,
-    links=(("virtnode", "virtnode"),),
+    links=(("virtnode", "virtnode"), ("archives", "archives")),
     actions=("approve", "reject", "activate", "deactivate", "fence"),
     search={
         "name": ("name",),
@@ -284,7 +297,7 @@ EVENT = Shape(
         text("origin"),
         integer("index"),
         text("comment", "The kind of event: node-approved, login."),
-        text("custom_data", "What was before and what is after, as JSON."),
+        text("custom_data", "What was before, what is after, and who did it on the node, as JSON."),
         Field("host", Shape("host", (text("name"),), identified=True)),
         Field("user", Shape("user", (text("user_name"),), identified=True)),
     ),
@@ -356,6 +369,6 @@ API = Shape(
 )
 
 RESOURCES = (
-    ACTION, API, CLUSTER, DATA_CENTER, EVENT, FAULT, HOST, NIC, STATISTIC, STORAGE, USER, VIRTNODE,
+    ACTION, API, ARCHIVE, CLUSTER, DATA_CENTER, EVENT, FAULT, HOST, NIC, STATISTIC, STORAGE, USER, VIRTNODE,
 )  # fmt: skip
 """Each has a name of its own in the OpenAPI document."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from engine.accounts import Accounts
+from engine.archives import Archives
 from engine.events import Actor
 from engine.nodes import Nodes
 from engine.rest.authentication import Doorkeeper
@@ -28,6 +29,7 @@ class Services:
     accounts: Accounts
     nodes: Nodes
     link: Link
+    archives: Archives
     authority: Callable[[], str]
     """The certificates of the engine's CA, as PEM."""
     engine_id: str

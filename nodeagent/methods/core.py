@@ -38,7 +38,7 @@ def core_methods(agent: Agent) -> tuple[Method, ...]:
         Method(CONFIG_REVERT, lambda request, actor: config.revert(request.ticket, actor), deeds),
         Method(JOIN, lambda request, actor: agent.join(request, actor), deeds),
         Method(LEAVE, lambda request, actor: agent.leave(actor), deeds),
-        Method(SUPPORT, lambda request, actor: agent.write_support(request), deeds),
+        Method(SUPPORT, agent.write_support, deeds),
     )
 
 

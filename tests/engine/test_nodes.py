@@ -333,7 +333,7 @@ def test_a_nodes_own_events_count_once(world: World) -> None:
         world.nodes.report_events(node.id, EventsRequest(events))
     with world.store.read() as connection:
         found = event_rows.list_events(connection, node_id=node.id, newest_first=False)
-    own = [one for one in found if one.actor == f"node:{node.id}"]
+    own = [one for one in found if one.actor == f"node:{node.id}/root"]
     assert [(one.identifier, one.text, one.before) for one in own] == [
         ("boot-1/7", "a b failed", None),
         ("boot-1/8", "a b failed", '{"x": 1}'),

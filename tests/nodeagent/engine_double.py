@@ -1,6 +1,7 @@
 """The engine's side of the link, small: a real TLS WebSocket server that says what a test wants it to."""
 
 import asyncio
+import base64
 import contextlib
 import itertools
 import json
@@ -28,6 +29,8 @@ from nodelib.link import (
     PROTOCOL,
     REJECTED,
     Approved,
+    ArchivePart,
+    ArchiveReply,
     EventsRequest,
     Heartbeat,
     HeartbeatReply,
@@ -84,6 +87,9 @@ class EngineDouble:
     member_state: NodeState = NodeState.UP
     """What a heartbeat is answered with."""
     wishes: list[MaintenanceWish] = field(default_factory=list)
+    archive: bytes = b""
+    """What came last of a support archive."""
+    knows_archives: bool = True
     renewals: int = 0
     connections: list[ServerConnection] = field(default_factory=list)
     replies: dict[int, Reply] = field(default_factory=dict)
@@ -200,6 +206,8 @@ class EngineDouble:
             if request.method == "report_events" and joined:
                 self.events += decode(EventsRequest, request.params).events
                 return Reply(request.id, Nothing())
+            if request.method == "send_archive" and joined:
+                return Reply(request.id, self._take(decode(ArchivePart, request.params)))
             if joined == (request.method == "register"):
                 raise VirtnodeError(Code.DENIED, f"{request.method} is not for this connection")
             return Reply(request.id, answers[request.method](request.params, nonce))
@@ -230,6 +238,14 @@ class EngineDouble:
         self.member_state = NodeState.MAINTENANCE if wish.on else NodeState.UP
         self.wishes.append(wish)
         return Nothing()
+
+    def _take(self, part: ArchivePart) -> ArchiveReply:
+        if not self.knows_archives:
+            raise VirtnodeError(Code.NOT_FOUND, "the engine knows no 'send_archive'")
+        assert part.offset in (0, len(self.archive))
+        self.archive = self.archive[: part.offset] + base64.b64decode(part.data)
+        received = len(self.archive)
+        return ArchiveReply(received, "0123456789abcdef" if received == part.size_bytes else "")
 
     def _renew(self, params: object, nonce: str) -> RenewReply:
         self.renewals += 1

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from defusedxml import ElementTree
 from starlette.types import ASGIApp
 
 from engine.accounts import Account, Accounts, Role
+from engine.archives import Archives
 from engine.events import Actor
 from engine.nodes import Identity, Nodes
 from engine.passwords import Scrypt
@@ -25,7 +27,7 @@ from engine.store.database import open_store
 from nodelib.errors import Code, VirtnodeError
 from nodelib.facts import Cpu, Disk, Facts, Hardware, Memory, Nic, Virtualisation
 from nodelib.ladder import Rung, Step, StepState
-from nodelib.link import PROTOCOL, Heartbeat, RegisterRequest, register_proof
+from nodelib.link import PROTOCOL, ArchivePart, Heartbeat, RegisterRequest, register_proof
 
 API = "/ovirt-engine/api"
 CHEAP = Scrypt(n=16)
@@ -201,6 +203,11 @@ class TestEngine:
         self.services.nodes.tick()
         return node
 
+    def send_archive(self, node: str, content: bytes = b"an archive") -> str:
+        """Have a node send a support archive; returns the archive's identifier."""
+        digest, data = hashlib.sha256(content).hexdigest(), base64.b64encode(content).decode()
+        return self.services.archives.take(node, ArchivePart(digest, len(content), 0, data)).identifier
+
     def fingerprint(self, node: str) -> str:
         """Tell the fingerprint of a node's key."""
         return self.services.nodes.get(node).fingerprint
@@ -225,6 +232,7 @@ def make_engine(folder: Path, database: str = "") -> TestEngine:
         accounts=accounts,
         nodes=nodes,
         link=links,
+        archives=Archives(folder, store, clock),
         authority=pki.trust_bundle,
         engine_id="00000000-0000-4000-8000-000000000001",
         version="0.1.0",

@@ -48,6 +48,7 @@ class Described:
             return {}
         if path.startswith("/hosts"):
             node = self.engine.join_up(f"node-{path.count('/')}-{len(self.engine.keys)}")
+            self.engine.send_archive(node)
             parts = path.replace("{id}", node).partition("/{part}")[0]
             return {"id": node, "part": self._first(parts) if "{part}" in path else ""}
         return {"id": self._first(path.partition("/{id}")[0])}
