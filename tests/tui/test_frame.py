@@ -1,6 +1,7 @@
 """The frame: pages, keys, lock, a change that waits, an agent that is away."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -68,6 +69,15 @@ def test_an_agent_that_is_away_is_a_banner(picture: Picture) -> None:
             assert say("state.silent") not in session.text
 
     asyncio.run(go())
+
+
+def test_each_screen_and_key_is_documented() -> None:
+    """docs/console.md has every screen by its digit and title, and every key of the frame."""
+    page = (Path(__file__).parent.parent.parent / "docs/console.md").read_text()
+    for key in SCREENS:
+        assert f"| `{digit(key)}` | {say(f'{key}.title')} |" in page
+    for name in ("F1", "F2", "F12", "Ctrl-G", "Ctrl-O", "Ctrl-T", "Ctrl-P", "Ctrl-L", "Ctrl-D", "Esc", "q"):
+        assert f"`{name}`" in page
 
 
 def test_only_a_session_can_be_left() -> None:
