@@ -36,9 +36,12 @@ class Frame(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *PAGE_KEYS,
-        Binding("f1,ctrl+g,alt+1,question_mark", "help", "frame.help", key_display="F1"),
-        Binding("f2,ctrl+o,alt+2", "customise", "frame.customise", key_display="F2"),
-        Binding("f12,ctrl+t,alt+0", "power", "frame.power", key_display="F12"),
+        # Textual takes Esc and a digit in one go for what the Option key of one maker's keyboards types.
+        Binding(
+            "f1,ctrl+g,question_mark,alt+1,inverted_exclamation_mark", "help", "frame.help", key_display="F1"
+        ),
+        Binding("f2,ctrl+o,alt+2,trade_mark_sign", "customise", "frame.customise", key_display="F2"),
+        Binding("f12,ctrl+t,alt+0,º", "power", "frame.power", key_display="F12"),
         Binding("escape", "back", "frame.back", key_display="Esc"),
         Binding("ctrl+p", "find", "frame.palette", key_display="^P"),
         Binding("pageup", "scroll(-1)", show=False),

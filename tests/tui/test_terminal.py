@@ -58,6 +58,15 @@ def test_help_opens_by_what_terminals_send(sent: bytes) -> None:
         terminal.wait_for(lambda text: "Where function keys get lost" in text)
 
 
+@pytest.mark.parametrize("sent", [b"\x1b[24~", b"\x1b0", b"\x14"])
+def test_power_opens_by_what_terminals_send(sent: bytes) -> None:
+    """F12, Esc and 0, Ctrl-T."""
+    with console("small", term="vt220") as (terminal, _):
+        terminal.wait_for(lambda text: "VMs running" in text)
+        terminal.send(sent)
+        terminal.wait_for(lambda text: "Switch off" in text)
+
+
 def test_colour_and_lines_where_a_terminal_has_them() -> None:
     """A modern terminal of a person's own gets both."""
     with console("small", term="xterm-256color", lang="C.UTF-8", size=(120, 40)) as (terminal, _):
