@@ -12,6 +12,7 @@ from tui.dialogs.message import MessageDialog
 from tui.dialogs.password import PasswordDialog
 from tui.frame import Frame
 from tui.screen_table import SCREENS, digit
+from tui.screens.status import StatusPage
 from tui.texts import say
 
 
@@ -78,6 +79,18 @@ def test_each_screen_and_key_is_documented() -> None:
         assert f"| `{digit(key)}` | {say(f'{key}.title')} |" in page
     for name in ("F1", "F2", "F12", "Ctrl-G", "Ctrl-O", "Ctrl-T", "Ctrl-P", "Ctrl-L", "Ctrl-D", "Esc", "q"):
         assert f"`{name}`" in page
+
+
+def test_news_before_a_page_is_laid_out_wait_for_it() -> None:
+    """An agent answers when it likes: a page that is not complete yet keeps what is new."""
+
+    async def go() -> None:
+        async with running() as session:
+            page = StatusPage(session.app.dialogue)
+            page.take(session.app.node_watch.seen)
+            assert page.seen.heard
+
+    asyncio.run(go())
 
 
 def test_only_a_session_can_be_left() -> None:
