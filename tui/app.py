@@ -68,7 +68,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self._clock = clock
         self._last_key = clock()
         self._pending_until = 0.0
-        self._frame = Frame(self.dialogue, first, may_leave=look.may_leave)
+        self._frame = Frame(self.dialogue, first, clock, may_leave=look.may_leave)
         self._picture = Picture()
         self._filters_of_look: list[LineFilter] = []
         if look.ascii or look.monochrome:

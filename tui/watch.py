@@ -28,6 +28,7 @@ class Watch:
     def __init__(self, client: NodeClient, meters_every: float, on_news: Callable[[Seen], None]) -> None:
         self.seen = Seen()
         self._client = client
+        self._logged: set[str] = set()
         self._meters_every = meters_every
         self._on_news = on_news
 
@@ -81,7 +82,9 @@ class Watch:
         except VirtnodeError as error:
             if error.code is Code.UNAVAILABLE:
                 self._tell(trouble=error.message, hint=error.hint)
-            else:
+            elif error.message not in self._logged:
+                # It is asked every few seconds; once is enough for a journal.
+                self._logged.add(error.message)
                 logger.warning("the agent answers: %s", error.message)
 
     def _tell(self, **news: Any) -> None:  # noqa: ANN401 - the fields of Seen

@@ -1,6 +1,8 @@
 """The console's client over a private bus, with the real agent at the other end."""
 
+import asyncio
 import threading
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ from nodelib.bus import JOIN, LADDER, STATUS, JoinRequest, Status
 from nodelib.errors import Code, VirtnodeError
 from nodelib.link import Nothing
 from tests.nodeagent.buses import private_bus, running_agent
+from tests.tui.sessions import PLAIN, screen_text
+from tui.app import ConsoleApp
 from tui.bus import BusNode
 from tui.client import Signal
 
@@ -53,3 +57,26 @@ def test_an_agent_that_is_not_there_is_unavailable_until_it_is(tmp_path: Path) -
             assert node.call(STATUS, Nothing()).result(30).hostname
     finally:
         node.close()
+
+
+def test_the_console_shows_a_node_over_the_bus(tmp_path: Path) -> None:
+    """The whole console in front of the real agent."""
+
+    async def wait_for(app: ConsoleApp, pause: Callable[[float], Awaitable[None]], text: str) -> None:
+        for _ in range(1000):
+            if text in screen_text(app):
+                return
+            await app.node_watch.refresh()
+            await pause(0.02)
+        raise AssertionError(screen_text(app))
+
+    async def go() -> None:
+        with running_agent(tmp_path / "bus", tmp_path / "root") as running:
+            hostname = running.agent.status().hostname
+            node = BusNode(running.address)
+            app = ConsoleApp(node, PLAIN)
+            async with app.run_test(size=(80, 24)) as pilot:
+                await wait_for(app, pilot.pause, hostname)
+            node.close()
+
+    asyncio.run(go())

@@ -49,6 +49,24 @@ def test_keys_that_would_end_other_programs_do_not_end_it() -> None:
         assert process.poll() is None
 
 
+@pytest.mark.parametrize("sent", [b"\x1b[[A", b"\x1bOP", b"\x1b[11~", b"\x1b1", b"\x07", b"?"])
+def test_help_opens_by_what_terminals_send(sent: bytes) -> None:
+    """F1 as Linux, xterm and VT220 send it; Esc and a digit; Ctrl-G; a question mark."""
+    with console("small", term="linux") as (terminal, _):
+        terminal.wait_for(lambda text: "VMs running" in text)
+        terminal.send(sent)
+        terminal.wait_for(lambda text: "Where function keys get lost" in text)
+
+
+@pytest.mark.parametrize("sent", [b"\x1b[24~", b"\x1b0", b"\x14"])
+def test_power_opens_by_what_terminals_send(sent: bytes) -> None:
+    """F12, Esc and 0, Ctrl-T."""
+    with console("small", term="vt220") as (terminal, _):
+        terminal.wait_for(lambda text: "VMs running" in text)
+        terminal.send(sent)
+        terminal.wait_for(lambda text: "Switch off" in text)
+
+
 def test_colour_and_lines_where_a_terminal_has_them() -> None:
     """A modern terminal of a person's own gets both."""
     with console("small", term="xterm-256color", lang="C.UTF-8", size=(120, 40)) as (terminal, _):

@@ -22,7 +22,6 @@ TEXTS = {
     "frame.waiting": "Waiting for the agent: {trouble}. Trying again.",
     "frame.pending": "A change waits: kept only if you confirm it within {seconds} s (Ctrl-D).",
     "frame.pending_decide": "Decide",
-    "frame.too_small": "The console needs 80 columns and 24 lines; this terminal has {columns}x{lines}.",
     "state.alone": "not joined",
     "state.joining": "joining",
     "state.pending": "waiting for approval",
