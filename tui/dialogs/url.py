@@ -51,7 +51,8 @@ class UrlDialog(ModalScreen[None]):
                 yield Line(picture, id="qr")
             with Vertical(id="beside"):
                 yield Line(say("support.url_title", size=size(self._reply.size_bytes)), classes="heading")
-                yield Line(say("support.url_text"), classes="hint")
+                key = "support.url_text" if picture is None else "support.url_text_qr"
+                yield Line(say(key), classes="hint")
                 yield Line(self._reply.where, classes="url")
                 yield Line(self._left(), id="left")
                 yield Line(f"Esc {say('frame.back')}")

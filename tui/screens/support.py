@@ -35,6 +35,7 @@ PATIENCE = 600.0
 MARK = 10
 """Columns of a verdict's word."""
 NARROWEST = 40
+URGENCY = (Verdict.FAILED, Verdict.WARNING, Verdict.OK, Verdict.SKIPPED)
 STYLES = {
     Verdict.OK: "$text-success",
     Verdict.WARNING: "bold $text-warning",
@@ -134,6 +135,9 @@ class SupportPage(Page):
             width = max(self.scrollable_content_region.width, NARROWEST)
             found = draw_findings(self._found, width, details=self._details)
             self.query_one("#found", Line).show(found)
+            # What the buttons are for is known by now, and the room is needed.
+            for hint in self.query(".hint"):
+                hint.display = False
 
 
 def describe_drive(drive: UsbDrive) -> str:
@@ -147,8 +151,7 @@ def draw_findings(reply: SelfCheckReply, width: int, *, details: bool) -> Conten
     """Draw the verdict, then group by group: whole where something is not well, else a line."""
     verdict = say("support.verdict", verdict=say(f"support.verdict.{reply.verdict}"))
     lines = [Content.styled(verdict, STYLES[reply.verdict]), Content()]
-    order = [*filter(is_bad, reply.groups), *(group for group in reply.groups if not is_bad(group))]
-    for group in order:
+    for group in sorted(reply.groups, key=lambda group: URGENCY.index(group.verdict)):
         lines += draw_group(group, width, details=details)
     return Content("\n").join(lines)
 

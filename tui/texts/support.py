@@ -34,7 +34,8 @@ TEXTS = {
     "support.done.engine": "The engine has it as {where}, {size}.",
     "support.done_hint.engine": "virtnode-engine archives list shows it there",
     "support.url_title": "The support archive, {size}",
-    "support.url_text": "Open this address with a browser, or take the code with a telephone:",
+    "support.url_text": "Open this address with a browser:",
+    "support.url_text_qr": "Open this address with a browser, or take the code with a telephone:",
     "support.url_left": "It works for {minutes} min {seconds} s more.",
     "support.url_over": "It does not work any more.",
 }
