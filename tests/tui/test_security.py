@@ -1,11 +1,13 @@
 """The security screen."""
 
 import asyncio
+import dataclasses
 
 import pytest
 
 from nodelib.bus import CONFIG_SHOW
-from nodelib.bus_access import ACCESS, PasswordRequest
+from nodelib.bus_access import ACCESS, KeysRequest, PasswordRequest
+from nodelib.errors import Code, InvalidInput, VirtnodeError
 from tests.tui.conftest import Picture
 from tests.tui.sessions import COLOUR, Session, running
 from tests.tui.test_dialogs import cut
@@ -17,6 +19,7 @@ from tui.dialogs.password import PasswordDialog
 from tui.dialogs.pending import PendingDialog
 from tui.dialogs.pick_keys import PickKeysDialog
 from tui.dialogs.preview import PreviewDialog
+from tui.recorded.access import fetch_keys
 from tui.screens.security import judge_key, read_setting
 from tui.ssh_key import parse_key
 from tui.texts import say
@@ -92,6 +95,27 @@ def test_a_password_is_set(picture: Picture) -> None:
             assert ("SetPassword", PasswordRequest("shortbut longer")) in session.machine.calls
             await session.press("enter")
             await session.wait_for(lambda: say("security.password_set")[:30] in session.text)
+
+    asyncio.run(go())
+
+
+def test_a_password_that_the_node_refuses_is_asked_for_again(picture: Picture) -> None:
+    """What the node has against it stands at the field."""
+
+    async def go() -> None:
+        async with running("small") as session:
+            await session.press("7", "p")
+            await session.wait_for(lambda: isinstance(session.app.screen, NewPasswordDialog))
+            await session.type("password")
+            await session.press("enter")
+            await session.type("password")
+            session.machine.refusal = InvalidInput(["the password has a control character in it"])
+            await session.press("enter")
+            await session.wait_for(lambda: "control character" in session.text)
+            picture("security-password-refused", session)
+            session.machine.refusal = None
+            await session.press("escape")
+            assert not session.machine.get(ACCESS).password_set
 
     asyncio.run(go())
 
@@ -195,6 +219,32 @@ def test_keys_are_fetched_and_marked(picture: Picture) -> None:
             await session.press("shift+tab", "enter")
             await accept(session)
             assert [key.split()[-1] for key in keys_of(session)] == ["bob@example.org"]
+
+    asyncio.run(go())
+
+
+def test_an_address_without_keys_is_an_error(picture: Picture) -> None:
+    """What could not be fetched is said; what is there already is not offered again."""
+
+    async def go() -> None:
+        async with running("small") as session:
+            await session.press("7", "u")
+            await session.wait_for(lambda: isinstance(session.app.screen, EntryDialog))
+            await session.type("https://example.org/none")
+            text = "https://example.org/none cannot be fetched: not found"
+            session.machine.refusal = VirtnodeError(Code.FAILED, text, "look whether it is right")
+            await session.press("enter")
+            await session.wait_for(lambda: isinstance(session.app.screen, MessageDialog))
+            picture("security-fetch-error", session)
+            session.machine.refusal = None
+            await session.press("enter")
+            found = session.machine.get(ACCESS)
+            keys = fetch_keys(session.machine, KeysRequest("https://example.org/")).keys
+            session.machine.put(ACCESS, dataclasses.replace(found, ssh_keys=keys))
+            await session.press("1", "7", "u")
+            await session.type("https://example.org/")
+            await session.press("enter")
+            await sees(session, "security.fetch_nothing_new")
 
     asyncio.run(go())
 

@@ -83,6 +83,47 @@ def test_an_image_without_lists_says_so(picture: Picture) -> None:
     asyncio.run(go())
 
 
+def test_what_the_node_has_against_a_choice_is_said_at_its_field(picture: Picture) -> None:
+    """The refusal stands below the value; nothing was applied."""
+
+    async def go() -> None:
+        async with running("small") as session:
+            session.machine.put(CHOICES, ChoicesReply(("de!", "us"), ("Etc/UTC",)))
+            await session.press("0", "enter", "up", "enter")
+            await session.wait_for(lambda: "< de! >" in session.text)
+            await session.press("tab", "tab", "enter")
+            await session.wait_for(lambda: "not allowed here" in session.text)
+            picture("system-refused", session)
+            assert "keymap" not in session.machine.get(CONFIG_SHOW).document["system"]
+
+    asyncio.run(go())
+
+
+def test_what_was_chosen_stays_while_one_looks_elsewhere() -> None:
+    """A page that is left and opened again has what was chosen, not what is in force."""
+
+    async def go() -> None:
+        async with running("small") as session:
+            await session.press("0", "enter", "up", "enter")
+            await session.wait_for(lambda: "< gb >" in session.text)
+            await session.press("1", "0")
+            assert "< gb >" in session.text
+
+    asyncio.run(go())
+
+
+def test_apply_without_a_change_says_so() -> None:
+    """Nothing is sent then."""
+
+    async def go() -> None:
+        async with running("small") as session:
+            await session.press("0", "tab", "tab", "enter")
+            await session.wait_for(lambda: say("dialog.preview_none") in session.text)
+            assert "ConfigPlan" not in [name for name, _ in session.machine.calls]
+
+    asyncio.run(go())
+
+
 def test_what_runs_is_named_before_a_restart_stops_it(picture: Picture) -> None:
     """Counted first, named by the node's refusal, and stopped only after a second yes."""
 

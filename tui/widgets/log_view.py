@@ -45,6 +45,8 @@ class LogView(ScrollView, can_focus=True):
         self._found: list[int] = []
         self._current = -1
         self._needle = ""
+        self._width = 0
+        self._at_end = True
 
     @property
     def entries(self) -> tuple[JournalEntry, ...]:
@@ -93,8 +95,16 @@ class LogView(ScrollView, can_focus=True):
             self._go(self._found[(place + step) % len(self._found)])
 
     def on_resize(self, event: events.Resize) -> None:
-        """Wrap it all anew."""
+        """Wrap it all anew, and stay at the end."""
+        at_end = self._at_end
         self._take(())
+        if at_end:
+            self.scroll_end(animate=False, immediate=False)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Note whether the end is seen."""
+        super().watch_scroll_y(old_value, new_value)
+        self._at_end = new_value >= self.max_scroll_y
 
     def render_line(self, y: int) -> Strip:
         """Draw a line."""
@@ -116,7 +126,7 @@ class LogView(ScrollView, can_focus=True):
     def _take(self, entries: Iterable[JournalEntry]) -> None:
         """Keep more entries; all of it is wrapped anew if the width is another."""
         width = max(self.scrollable_content_region.width, NARROWEST)
-        if width != getattr(self, "_width", 0):
+        if width != self._width:
             self._width = width
             self._wrapped.clear()
             self._wrapped.extend(wrap_entry(entry, width) for entry in self._entries)
