@@ -29,8 +29,9 @@ TEXTS = {
     "system.reset": "Factory reset",
     "system.reset_question": "Reset {hostname}?",
     "system.reset_text": (
-        "All that was decided on this node is forgotten: network, password, SSH keys, the engine"
-        " and this node's identity. Then it restarts. The disks of virtual machines stay."
+        "All that was decided on this node is forgotten: network, password, SSH keys,\n"
+        "the engine, and who this node is. Then it restarts.\n"
+        "The disks of virtual machines stay."
     ),
     "system.reset_sent": "The node resets itself and restarts.",
     "system.no_hostname": "This node's name is not known yet, so there is nothing to type for a yes.",
