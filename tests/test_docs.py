@@ -129,7 +129,7 @@ def anchors(text: str) -> set[str]:
 
 def test_every_path_that_is_named_exists() -> None:
     """A file of this checkout that a page names is there; NAME stands for one that a reader would add."""
-    folders = "image|kickstarts|nodeagent|nodelib|tests|docs|bench"
+    folders = "image|kickstarts|nodeagent|nodelib|tui|tests|docs|bench"
     missing = {
         f"{page.name}: {path}"
         for page in PAGES

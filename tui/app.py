@@ -5,20 +5,26 @@ import time
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
+from rich.color import ColorSystem
+from rich.console import RenderableType
 from textual import events
+from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.filter import LineFilter
+from textual.screen import Screen
 from textual.scrollbar import ScrollBar
 
 from nodelib.bus_access import LOCK
 from nodelib.link import Nothing
 from tui.client import NodeClient, Signal
 from tui.dialogue import Dialogue
+from tui.differences import Picture
 from tui.drawing import AsciiScrollBar, PlainFilter
 from tui.frame import Frame
 from tui.look import Look
 from tui.seen import Seen
+from tui.texts import say
 from tui.watch import Watch
 
 logger = logging.getLogger(__name__)
@@ -62,7 +68,8 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self._clock = clock
         self._last_key = clock()
         self._pending_until = 0.0
-        self._frame = Frame(self.dialogue, first, may_leave=look.may_leave)
+        self._frame = Frame(self.dialogue, first, clock, may_leave=look.may_leave)
+        self._picture = Picture()
         self._filters_of_look: list[LineFilter] = []
         if look.ascii or look.monochrome:
             self._filters_of_look = [PlainFilter(ascii=look.ascii, monochrome=look.monochrome)]
@@ -93,9 +100,29 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     def action_redraw(self) -> None:
         """Draw everything anew: what other programs wrote over the screen goes."""
+        self._picture.forget()
         self.screen.refresh(layout=True)
         for widget in self.screen.walk_children():
             widget.refresh()
+
+    def _fatal_error(self) -> None:
+        """End after a mistake of the program: Textual would show local variables, passwords among them."""
+        logger.critical("the console failed", exc_info=True)
+        self._exit_renderables.append(say("frame.failed"))
+        self._close_messages_no_wait()
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        """Send a terminal that can do little only the cells that differ; Textual sends whole widgets."""
+        frugal = self.look.ascii and not self.is_headless and isinstance(renderable, CompositorUpdate)
+        if not frugal:
+            super()._display(screen, renderable)
+        elif self._running and not self._closed and not self._batch_count and self._driver is not None:
+            colours = self.console._color_system or ColorSystem.STANDARD
+            strips = screen._compositor.render_strips()
+            text = self._picture.change(strips, screen.size.width, colours)
+            if text:
+                self._driver.write(text)
+                self._driver.flush()
 
     def _hear(self, signal: Signal) -> None:
         """Take a signal from whatever thread it arrives in."""

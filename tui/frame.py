@@ -1,5 +1,6 @@
 """The frame: title bar, menu, the open page, footer; and what every key of it does."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual import events
@@ -22,7 +23,12 @@ from tui.screen_table import SCREENS, digit, page_class
 from tui.seen import Seen
 from tui.texts import say
 
-PAGE_KEYS: list[BindingType] = [Binding(digit(key), f"open('{key}')", show=False) for key in SCREENS]
+PAGE_KEYS: list[BindingType] = [Binding(digit(key), f"digit('{key}')", show=False) for key in SCREENS]
+
+
+AFTER_ESC = {"1": "help", "2": "customise", "0": "power"}
+"""What a digit means at once after Esc: function keys get lost on many serial lines."""
+ESC_SECONDS = 1.0
 
 
 class Frame(Screen[None]):
@@ -30,9 +36,12 @@ class Frame(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *PAGE_KEYS,
-        Binding("f1,ctrl+g,alt+1,question_mark", "help", "frame.help", key_display="F1"),
-        Binding("f2,ctrl+o,alt+2", "customise", "frame.customise", key_display="F2"),
-        Binding("f12,ctrl+t,alt+0", "power", "frame.power", key_display="F12"),
+        # Textual takes Esc and a digit in one go for what the Option key of one maker's keyboards types.
+        Binding(
+            "f1,ctrl+g,question_mark,alt+1,inverted_exclamation_mark", "help", "frame.help", key_display="F1"
+        ),
+        Binding("f2,ctrl+o,alt+2,trade_mark_sign", "customise", "frame.customise", key_display="F2"),
+        Binding("f12,ctrl+t,alt+0,º", "power", "frame.power", key_display="F12"),
         Binding("escape", "back", "frame.back", key_display="Esc"),
         Binding("ctrl+p", "find", "frame.palette", key_display="^P"),
         Binding("pageup", "scroll(-1)", show=False),
@@ -46,10 +55,14 @@ class Frame(Screen[None]):
     Frame #content { width: 1fr; height: 1fr; }
     """
 
-    def __init__(self, dialogue: Dialogue, first: str, *, may_leave: bool) -> None:
+    def __init__(
+        self, dialogue: Dialogue, first: str, clock: Callable[[], float], *, may_leave: bool
+    ) -> None:
         super().__init__()
         self._dialogue = dialogue
         self._first = first
+        self._clock = clock
+        self._escaped = -ESC_SECONDS
         self._may_leave = may_leave
         self._seen = Seen()
         self._asked = ""
@@ -135,8 +148,18 @@ class Frame(Screen[None]):
         elif self.page is not None:
             self.page.scroll_page_down(animate=False)
 
+    async def action_digit(self, key: str) -> None:
+        """Open a page by its digit; at once after Esc some digits are function keys."""
+        action = AFTER_ESC.get(digit(key))
+        if action is not None and self._clock() - self._escaped < ESC_SECONDS:
+            self._escaped = -ESC_SECONDS
+            await self.run_action(action)
+        else:
+            await self.action_open(key)
+
     def action_back(self) -> None:
         """Go to the menu."""
+        self._escaped = self._clock()
         self.query_one(Menu).focus()
 
     def action_help(self) -> None:

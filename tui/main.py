@@ -1,6 +1,8 @@
 """virtnode-console: reads its options, looks at the terminal, connects to the node, and shows it."""
 
 import argparse
+import logging
+import logging.handlers
 import os
 import sys
 from collections.abc import Sequence
@@ -29,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the console until the session ends."""
     options = make_parser().parse_args(argv)
     look = detect_look(os.environ, terminal_name(), ascii=options.ascii, monochrome=options.monochrome)
+    log_to_journal(Path("/dev/log"))
     try:
         client = make_client(options.dry_run, options.bus)
     except VirtnodeError as error:
@@ -40,6 +43,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return show(client, look, options.screen)
     finally:
         client.close()
+
+
+def log_to_journal(socket: Path) -> None:
+    """Log where it disturbs no picture; where there is no such place, nowhere."""
+    handler: logging.Handler = logging.NullHandler()
+    if socket.exists():
+        handler = logging.handlers.SysLogHandler(str(socket))
+        handler.setFormatter(logging.Formatter("virtnode-console: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.INFO)
 
 
 def make_client(recorded: Path | None, bus: str) -> NodeClient:

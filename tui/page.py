@@ -36,6 +36,7 @@ class Page(VerticalScroll, can_focus=False):
         super().__init__(id=self.KEY)
         self.dialogue = dialogue
         self.seen = Seen()
+        self._laid_out = False
 
     @property
     def key_table(self) -> dict[str, Binding]:
@@ -59,14 +60,17 @@ class Page(VerticalScroll, can_focus=False):
         await self.dialogue.run(deed)
 
     def open(self, seen: Seen) -> None:
-        """Begin to be seen."""
+        """Begin to be seen: all that the page is made of is there now."""
+        self._laid_out = True
         self.take(seen)
         self.do(self.load())
 
     def take(self, seen: Seen) -> None:
         """Keep what is known, and show it."""
         self.seen = seen
-        self.see(seen)
+        # News may arrive while the page is still being laid out.
+        if self._laid_out:
+            self.see(seen)
 
 
 def deed(method: Callable[[P], Coroutine[Any, Any, None]]) -> Callable[[P], None]:

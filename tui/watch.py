@@ -28,6 +28,7 @@ class Watch:
     def __init__(self, client: NodeClient, meters_every: float, on_news: Callable[[Seen], None]) -> None:
         self.seen = Seen()
         self._client = client
+        self._logged: set[str] = set()
         self._meters_every = meters_every
         self._on_news = on_news
 
@@ -46,6 +47,10 @@ class Watch:
     async def refresh(self) -> None:
         """Ask for status, ladder and access now."""
         await self._try(self._take_status)
+        # One by one: an agent that has no answer to one of them has one to the others.
+        if not self.seen.trouble:
+            await self._try(self._take_access)
+            await self._try(self._take_ladder)
 
     def hear(self, signal: Signal) -> None:
         """Take a signal; in the application's thread."""
@@ -57,10 +62,13 @@ class Watch:
             self._tell(status=dataclasses.replace(self.seen.status, pending=signal))
 
     async def _take_status(self) -> None:
-        status = await self._ask(STATUS)
-        access = await self._ask(ACCESS)
-        ladder = await self._ask(LADDER)
-        self._tell(status=status, access=access, ladder=ladder.rungs, heard=True, trouble="", hint="")
+        self._tell(status=await self._ask(STATUS), heard=True, trouble="", hint="")
+
+    async def _take_access(self) -> None:
+        self._tell(access=await self._ask(ACCESS))
+
+    async def _take_ladder(self) -> None:
+        self._tell(ladder=(await self._ask(LADDER)).rungs)
 
     async def _take_meters(self) -> None:
         self._tell(meters=await self._ask(METERS))
@@ -74,7 +82,9 @@ class Watch:
         except VirtnodeError as error:
             if error.code is Code.UNAVAILABLE:
                 self._tell(trouble=error.message, hint=error.hint)
-            else:
+            elif error.message not in self._logged:
+                # It is asked every few seconds; once is enough for a journal.
+                self._logged.add(error.message)
                 logger.warning("the agent answers: %s", error.message)
 
     def _tell(self, **news: Any) -> None:  # noqa: ANN401 - the fields of Seen

@@ -1,6 +1,7 @@
 """The frame: pages, keys, lock, a change that waits, an agent that is away."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from tui.dialogs.message import MessageDialog
 from tui.dialogs.password import PasswordDialog
 from tui.frame import Frame
 from tui.screen_table import SCREENS, digit
+from tui.screens.status import StatusPage
 from tui.texts import say
 
 
@@ -68,6 +70,27 @@ def test_an_agent_that_is_away_is_a_banner(picture: Picture) -> None:
             await session.app.node_watch.refresh()
             await session.settle()
             assert say("state.silent") not in session.text
+
+    asyncio.run(go())
+
+
+def test_each_screen_and_key_is_documented() -> None:
+    """docs/console.md has every screen by its digit and title, and every key of the frame."""
+    page = (Path(__file__).parent.parent.parent / "docs/console.md").read_text()
+    for key in SCREENS:
+        assert f"| `{digit(key)}` | {say(f'{key}.title')} |" in page
+    for name in ("F1", "F2", "F12", "Ctrl-G", "Ctrl-O", "Ctrl-T", "Ctrl-P", "Ctrl-L", "Ctrl-D", "Esc", "q"):
+        assert f"`{name}`" in page
+
+
+def test_news_before_a_page_is_laid_out_wait_for_it() -> None:
+    """An agent answers when it likes: a page that is not complete yet keeps what is new."""
+
+    async def go() -> None:
+        async with running() as session:
+            page = StatusPage(session.app.dialogue)
+            page.take(session.app.node_watch.seen)
+            assert page.seen.heard
 
     asyncio.run(go())
 

@@ -55,7 +55,7 @@ class JoinPage(Page):
 
     def on_resize(self) -> None:
         """Wrap the ladder anew."""
-        self._draw_ladder(self.seen)
+        self.take(self.seen)
 
     def _draw_ladder(self, seen: Seen) -> None:
         width = max(self.scrollable_content_region.width, NARROWEST)

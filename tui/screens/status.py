@@ -34,7 +34,7 @@ class StatusPage(Page, can_focus=True):
     StatusPage #facts { width: 1fr; height: auto; }
     StatusPage #qr { width: auto; display: none; margin: 0 1; }
     StatusPage #qr.filled { display: block; }
-    StatusPage #warnings { margin-top: 1; }
+    StatusPage #warnings { margin: 1 0; }
     """
 
     def compose(self) -> ComposeResult:

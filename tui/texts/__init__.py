@@ -35,6 +35,9 @@ PARTS = (
 )
 ENGLISH: Mapping[str, str] = {key: text for part in PARTS for key, text in part.TEXTS.items()}
 
+COMMANDS = ("virtnodectl", "systemctl", "journalctl")
+"""What begins a sentence as it is typed."""
+
 
 def say(key: str, **values: object) -> str:
     """Give the text of a key, with the values in its places; an unknown key is a mistake of the program."""
@@ -49,6 +52,6 @@ def sentence(text: str) -> str:
         return ""
     # What begins with a name of a file, a key or a unit keeps it as it is.
     first = text.split()[0]
-    if first.isalpha() and first.islower():
+    if first.isalpha() and first.islower() and first not in COMMANDS:
         text = text[0].upper() + text[1:]
     return text if text[-1] in ".!?:" else text + "."

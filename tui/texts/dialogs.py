@@ -25,8 +25,6 @@ TEXTS = {
     "dialog.keep": "Keep",
     "dialog.revert": "Go back",
     "dialog.later": "Decide later",
-    "dialog.kept": "The change is kept.",
-    "dialog.reverted": "The change was taken back.",
     "dialog.palette": "Find an action",
     "dialog.customise": "Customise this node",
     "power.title": "Power",
@@ -46,7 +44,6 @@ TEXTS = {
     "power.poweroff_sent": "The node switches off.",
     "power.maintenance_sent": "The engine was asked.",
     "field.managed": "set by the engine; change it there",
-    "field.choose": "Choose",
     "field.on": "yes",
     "field.off": "no",
 }
