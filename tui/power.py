@@ -1,10 +1,13 @@
-"""The power dialog: restart, switch off, maintenance, with the virtual machines counted first."""
+"""What ends or resets a node, with the virtual machines counted first and named before they are stopped."""
+
+from collections.abc import Awaitable, Callable
 
 from nodelib.bus_system import MAINTENANCE, POWER, SYSTEM, MaintenanceRequest, PowerDeed, PowerRequest
+from nodelib.errors import Code, VirtnodeError
 from nodelib.link import Nothing
 from tui.dialogs.choice import Choice
 from tui.dialogue import Dialogue
-from tui.texts import say
+from tui.texts import say, sentence
 
 
 async def ask_power(dialogue: Dialogue) -> None:
@@ -26,8 +29,33 @@ async def ask_power(dialogue: Dialogue) -> None:
 
 async def end_node(dialogue: Dialogue, deed: PowerDeed, guests: int) -> None:
     """Restart or switch off, once the person knows which virtual machines that stops."""
-    counted = {0: say("power.guests_none"), 1: say("power.guests_one")}
-    text = counted.get(guests, say("power.guests_some", count=guests))
-    if await dialogue.confirm(say(f"power.confirm_{deed}"), text, yes=say(f"power.{deed}")):
-        await dialogue.ask(POWER, PowerRequest(deed, stop_guests=guests > 0))
+
+    async def end(stop_guests: bool) -> None:
+        await dialogue.ask(POWER, PowerRequest(deed, stop_guests))
+
+    question, yes = say(f"power.confirm_{deed}"), say(f"power.{deed}")
+    if await dialogue.confirm(question, count_guests(guests), yes=yes) and await stop_too(dialogue, end):
         await dialogue.tell(say(f"power.{deed}_sent"))
+
+
+def count_guests(guests: int) -> str:
+    """Say how many virtual machines would be stopped."""
+    counted = {0: say("power.guests_none"), 1: say("power.guests_one")}
+    return counted.get(guests, say("power.guests_some", count=guests))
+
+
+async def stop_too(dialogue: Dialogue, end: Callable[[bool], Awaitable[None]]) -> bool:
+    """Do what ends a node; the virtual machines that keep it from that are named and asked about first.
+
+    `end` gets whether virtual machines may be stopped. False where the person gave up.
+    """
+    try:
+        await end(False)
+    except VirtnodeError as error:
+        if error.code is not Code.CONFLICT:
+            raise
+        text = f"{sentence(error.message)}\n{say('power.stop_text')}"
+        if not await dialogue.confirm(say("power.stop_question"), text, yes=say("power.stop")):
+            return False
+        await end(True)
+    return True

@@ -46,6 +46,8 @@ def test_a_change_asks_for_the_password_and_is_repeated() -> None:
             await session.wait_for(lambda: "The password is wrong" in session.text)
             await session.type("correct horse")
             await session.press("enter")
+            await session.wait_for(lambda: say("power.stop_question") in session.text)
+            await session.press("right", "enter")
             await session.wait_for(lambda: isinstance(session.app.screen, MessageDialog))
             assert session.machine.notes["ended"] == "reboot"
             assert say("frame.locked") not in session.text

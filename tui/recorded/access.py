@@ -1,8 +1,9 @@
-"""How a recorded machine behaves: password and lock."""
+"""How a recorded machine behaves: password, lock, SSH and its keys."""
 
 import dataclasses
 from typing import TYPE_CHECKING
 
+from nodelib.bus import CONFIG_SHOW
 from nodelib.bus_access import (
     ACCESS,
     FETCH_KEYS,
@@ -24,10 +25,24 @@ if TYPE_CHECKING:
 
 
 def _change(machine: "RecordedMachine", unlocked: bool) -> Access:
-    access = machine.get(ACCESS)
-    left = float(access.idle_lock) if unlocked else 0.0
-    machine.put(ACCESS, dataclasses.replace(access, unlocked=unlocked, seconds_left=left))
-    return machine.get(ACCESS)
+    known = access(machine, Nothing())
+    left = float(known.idle_lock) if unlocked else 0.0
+    machine.put(ACCESS, dataclasses.replace(machine.get(ACCESS), unlocked=unlocked, seconds_left=left))
+    return access(machine, Nothing())
+
+
+def access(machine: "RecordedMachine", request: Nothing) -> Access:
+    """Show the settings as the configuration has them."""
+    decided = machine.get(CONFIG_SHOW).document.get("access", {})
+    known = machine.get(ACCESS)
+    ssh = decided.get("ssh", known.ssh)
+    return dataclasses.replace(
+        known,
+        ssh=ssh,
+        ssh_running=known.ssh_running if ssh in ("image", known.ssh) else ssh == "on",
+        idle_lock=int(decided.get("idle_lock", known.idle_lock)),
+        ssh_keys=tuple(decided.get("ssh_keys", known.ssh_keys)),
+    )
 
 
 def unlock(machine: "RecordedMachine", request: UnlockRequest) -> Access:
@@ -47,8 +62,8 @@ def set_password(machine: "RecordedMachine", request: PasswordRequest) -> None:
     if request.password and len(request.password) < 8:
         raise VirtnodeError(Code.INVALID, "the password is too short", "take 8 characters or more")
     machine.password = request.password
-    access = dataclasses.replace(machine.get(ACCESS), password_set=bool(request.password), unlocked=True)
-    machine.put(ACCESS, access)
+    known = dataclasses.replace(machine.get(ACCESS), password_set=bool(request.password), unlocked=True)
+    machine.put(ACCESS, known)
 
 
 def fetch_keys(machine: "RecordedMachine", request: KeysRequest) -> KeysReply:
@@ -60,6 +75,7 @@ def fetch_keys(machine: "RecordedMachine", request: KeysRequest) -> KeysReply:
 
 
 ANSWERS: Answers = {
+    ACCESS: access,
     UNLOCK: unlock,
     LOCK: lock,
     SET_PASSWORD: set_password,

@@ -1,9 +1,10 @@
-"""How a recorded machine behaves: power, maintenance, factory reset."""
+"""How a recorded machine behaves: keyboard, time zone, power, maintenance, factory reset."""
 
 import dataclasses
 from typing import TYPE_CHECKING
 
-from nodelib.bus import STATUS
+from nodelib.bus import CONFIG_SHOW, STATUS
+from nodelib.bus_guests import GUESTS
 from nodelib.bus_system import (
     FACTORY_RESET,
     MAINTENANCE,
@@ -12,13 +13,21 @@ from nodelib.bus_system import (
     MaintenanceRequest,
     PowerRequest,
     ResetRequest,
+    System,
 )
 from nodelib.errors import Code, VirtnodeError
-from nodelib.link import NodeState
+from nodelib.link import NodeState, Nothing
 from tui.recorded.answer import Answers
 
 if TYPE_CHECKING:
     from tui.recorded.machine import RecordedMachine
+
+
+def system(machine: "RecordedMachine", request: Nothing) -> System:
+    """Show keyboard and time zone as the configuration has them."""
+    decided = machine.get(CONFIG_SHOW).document.get("system", {})
+    changes = {key: decided[key] for key in ("keymap", "timezone") if decided.get(key)}
+    return dataclasses.replace(machine.get(SYSTEM), **changes)
 
 
 def power(machine: "RecordedMachine", request: PowerRequest) -> None:
@@ -48,8 +57,9 @@ def factory_reset(machine: "RecordedMachine", request: ResetRequest) -> None:
 def _refuse_guests(machine: "RecordedMachine", stop_guests: bool) -> None:
     running = machine.get(SYSTEM).guests_running
     if running and not stop_guests:
-        text = f"{running} virtual machines are running"
+        names = [guest.name for guest in machine.get(GUESTS).guests if guest.state == "running"]
+        text = f"{running} virtual machines are running: {', '.join(names)}"
         raise VirtnodeError(Code.CONFLICT, text, "shut them down, or say that they may be stopped")
 
 
-ANSWERS: Answers = {POWER: power, MAINTENANCE: maintenance, FACTORY_RESET: factory_reset}
+ANSWERS: Answers = {SYSTEM: system, POWER: power, MAINTENANCE: maintenance, FACTORY_RESET: factory_reset}

@@ -1,18 +1,174 @@
-"""The system screen."""
+"""The system screen: keyboard, time zone, versions and slots, and how the node ends."""
+
+from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
 
-from tui.page import Page
+from nodelib.bus import CONFIG_SHOW
+from nodelib.bus_system import (
+    CHOICES,
+    FACTORY_RESET,
+    MAINTENANCE,
+    SYSTEM,
+    ChoicesReply,
+    MaintenanceRequest,
+    PowerDeed,
+    ResetRequest,
+    Slot,
+    System,
+)
+from nodelib.link import Nothing
+from tui.dialogue import Dialogue
+from tui.page import Page, deed
+from tui.power import count_guests, end_node, stop_too
 from tui.texts import say
+from tui.widgets.fields import ChoiceField
 from tui.widgets.line import Line
+from tui.widgets.pair import Pair
+from tui.widgets.press import Press
+from tui.widgets.settings_form import SettingsForm
+
+PAIRS = ("product", "build", "kernel", "booted", "kept", "slots", "maintenance")
 
 
 class SystemPage(Page):
-    """Still to be written."""
+    """Two settings, what runs, four ways to end it."""
 
     KEY = "system"
     SETTINGS = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "end('reboot')", "power.reboot"),
+        Binding("o", "end('poweroff')", "power.poweroff"),
+        Binding("m", "maintain", "power.maintenance_on"),
+        Binding("f", "reset", "system.reset", show=False),
+    ]
+    DEFAULT_CSS = """
+    SystemPage .row { height: 1; margin-bottom: 1; }
+    """
+
+    def __init__(self, dialogue: Dialogue) -> None:
+        super().__init__(dialogue)
+        self._choices = ChoicesReply()
 
     def compose(self) -> ComposeResult:
         """Lay it out."""
-        yield Line(say("system.title"), classes="heading")
+        yield SettingsForm(
+            ChoiceField("system.keymap", say("system.keymap"), []),
+            Line(say("system.keymap_none"), id="no-keymaps", classes="hint"),
+            ChoiceField("system.timezone", say("system.timezone"), []),
+            Line(say("system.timezone_none"), id="no-timezones", classes="hint"),
+        )
+        with Horizontal(classes="row"):
+            yield Press(say("system.save"), "save")
+        for name in PAIRS:
+            yield Pair(say(f"system.{name}"), id=name)
+        yield Line()
+        with Horizontal(classes="row"):
+            yield Press(say("power.maintenance_on"), "maintain")
+            yield Press(say("power.reboot"), "reboot")
+            yield Press(say("power.poweroff"), "poweroff")
+        yield Press(say("system.reset"), "reset")
+
+    async def load(self) -> None:
+        """Show what runs and how it is set."""
+        system = await self.ask(SYSTEM, Nothing())
+        self._choices = await self.ask(CHOICES, Nothing())
+        view = await self.ask(CONFIG_SHOW, Nothing())
+        form = self.query_one(SettingsForm)
+        form.manage(view)
+        form.fill({"system.keymap": system.keymap, "system.timezone": system.timezone})
+        self._offer(self._choices)
+        for name, text in describe(system).items():
+            self.query_one(f"#{name}", Pair).show(text)
+
+    def on_press_pressed(self, event: Press.Pressed) -> None:
+        """Do what a button says."""
+        match event.name:
+            case "save":
+                self.action_save()
+            case "maintain":
+                self.action_maintain()
+            case "reset":
+                self.action_reset()
+            case _:
+                self.action_end(event.name)
+
+    @deed
+    async def action_save(self) -> None:
+        """Apply what was chosen."""
+        await self.query_one(SettingsForm).save(self.dialogue)
+        self._offer(self._choices)
+
+    def action_end(self, how: str) -> None:
+        """Restart or switch off."""
+        self.do(self._end(PowerDeed(how)))
+
+    @deed
+    async def action_maintain(self) -> None:
+        """Ask the engine for maintenance, or for its end."""
+        system = await self.ask(SYSTEM, Nothing())
+        key = "system.maintenance_end" if system.maintenance else "system.maintenance"
+        question = key if system.maintenance else "system.maintenance_question"
+        yes = say("power.maintenance_off" if system.maintenance else "power.maintenance_on")
+        if await self.dialogue.confirm(say(question), say(f"{key}_text"), yes=yes):
+            await self.ask(MAINTENANCE, MaintenanceRequest(not system.maintenance))
+            await self.dialogue.tell(say("power.maintenance_sent"))
+            await self.load()
+
+    @deed
+    async def action_reset(self) -> None:
+        """Forget everything, once the host name was typed."""
+        hostname = self.seen.status.hostname
+        if not hostname:
+            await self.dialogue.tell(say("system.no_hostname"))
+            return
+        system = await self.ask(SYSTEM, Nothing())
+        text = f"{say('system.reset_text')}\n{count_guests(system.guests_running)}"
+
+        async def reset(stop_guests: bool) -> None:
+            await self.ask(FACTORY_RESET, ResetRequest(hostname, stop_guests))
+
+        question = say("system.reset_question", hostname=hostname)
+        sure = await self.dialogue.confirm_typed(question, text, hostname)
+        if sure and await stop_too(self.dialogue, reset):
+            await self.dialogue.tell(say("system.reset_sent"))
+
+    async def _end(self, how: PowerDeed) -> None:
+        system = await self.ask(SYSTEM, Nothing())
+        await end_node(self.dialogue, how, system.guests_running)
+
+    def _offer(self, choices: ChoicesReply) -> None:
+        """Let be chosen what the image has; where it has no list, say so."""
+        offers = {
+            "system.keymap": ("#no-keymaps", choices.keymaps),
+            "system.timezone": ("#no-timezones", choices.timezones),
+        }
+        for key, (place, values) in offers.items():
+            field = self.query_one(SettingsForm).fields[key]
+            assert isinstance(field, ChoiceField)
+            field.choices = [(value, value) for value in values]
+            field.disabled = field.managed or not values
+            self.query_one(place).display = not values
+
+
+def describe(system: System) -> dict[str, str]:
+    """Say in words what runs and how it is set, by the pair that shows it."""
+    return {
+        "product": system.product,
+        "build": system.build_id,
+        "kernel": system.kernel,
+        "booted": system.booted_from,
+        "kept": say("system.kept_no" if system.stateless else "system.kept_yes"),
+        "slots": "\n".join(map(describe_slot, system.slots)) or say("system.no_slots"),
+        "maintenance": say("system.maintenance_yes" if system.maintenance else "system.maintenance_no"),
+    }
+
+
+def describe_slot(slot: Slot) -> str:
+    """Say what is in a slot."""
+    parts = [slot.version or say("system.slot_empty"), slot.device]
+    if slot.booted:
+        parts.append(say("system.slot_booted"))
+    return f"{say('system.slot', name=slot.name)}: {', '.join(filter(None, parts))}"
