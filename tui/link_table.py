@@ -7,8 +7,6 @@ from tui.texts import say
 
 ROOMY = 110
 """Columns of a terminal that has room for more columns of the table."""
-NAME = 15
-"""Columns of a detail's name."""
 
 
 def column_names(*, roomy: bool) -> list[str]:
@@ -55,14 +53,12 @@ def speed_text(speed: int) -> str:
     return say("network.megabits", speed=speed)
 
 
-def detail_lines(link: Link, view: ConfigView) -> str:
-    """Say all that is known of a link, a line a thing."""
-    details = [("config", config_text(link, view))]
+def link_details(link: Link, view: ConfigView) -> list[tuple[str, str]]:
+    """List all that is known of a link."""
+    config = (say("network.detail_config"), config_text(link, view))
     if link.nic is None:
-        details.insert(0, ("link", say("network.detail_absent")))
-    else:
-        details = [*nic_details(link.nic), *details]
-    return "\n".join(f"{say(f'network.detail_{name}').ljust(NAME)}{text}" for name, text in details if text)
+        return [(say("network.detail_link"), say("network.detail_absent")), config]
+    return [*nic_details(link.nic), config]
 
 
 def nic_details(nic: Nic) -> list[tuple[str, str]]:
@@ -72,17 +68,16 @@ def nic_details(nic: Nic) -> list[tuple[str, str]]:
         state = say("network.detail_speed", link=state, speed=speed_text(nic.speed_mbps), mtu=nic.mtu)
     else:
         state = say("network.detail_plain", link=state, mtu=nic.mtu)
-    driver = nic.driver
-    if nic.path:
-        driver = say("network.detail_driver_at", driver=driver, path=nic.path)
-    indent = f"\n{' ' * NAME}"
-    details = [("link", state), ("mac", nic.mac), ("driver", driver), ("master", nic.master)]
-    details.append(("addresses", indent.join(nic.addresses) or say("network.detail_no_addresses")))
-    if nic.lldp is not None:
-        heard = nic.lldp
-        system = heard.system or heard.chassis
-        details.append(("switch", f"{heard.port}{indent}{system}"))
-    return details
+    driver = say("network.detail_driver_at", driver=nic.driver, path=nic.path) if nic.path else nic.driver
+    heard = nic.lldp
+    return [
+        (say("network.detail_link"), state),
+        (say("network.detail_mac"), nic.mac),
+        (say("network.detail_driver"), driver),
+        (say("network.detail_master"), nic.master),
+        (say("network.detail_addresses"), "\n".join(nic.addresses) or say("network.detail_no_addresses")),
+        (say("network.detail_switch"), f"{heard.port}\n{heard.system or heard.chassis}" if heard else ""),
+    ]
 
 
 def config_text(link: Link, view: ConfigView) -> str:

@@ -12,8 +12,9 @@ from nodelib.bus import CONFIG_SHOW, FACTS, ConfigView
 from nodelib.bus_network import BLINK, LEASE, BlinkRequest, LeaseRequest
 from nodelib.facts import Facts
 from nodelib.link import Nothing
+from tui.details import write_details
 from tui.dialogs.choice import Choice
-from tui.link_table import ROOMY, column_names, detail_lines, row_of
+from tui.link_table import ROOMY, column_names, link_details, row_of
 from tui.links import MADE, PHYSICAL, Link, find_links, is_managed, patch_of_reset, patch_without
 from tui.network_changes import change_link, change_names
 from tui.network_tests import ask_test
@@ -58,7 +59,7 @@ class NetworkPage(Page):
 
     def on_mount(self) -> None:
         """Take more lines where there are more."""
-        self._facts, self._view = Facts(), ConfigView({})
+        self._facts, self._view, self._loaded = Facts(), ConfigView({}), False
         self._links: dict[str, Link] = {}
         self._roomy = self.app.size.width >= ROOMY
         self.query_one("#links").set_class(self.app.size.height > 30, "roomy")
@@ -70,6 +71,11 @@ class NetworkPage(Page):
         self._links = {f"{link.kind} {link.name}": link for link in find_links(self._facts, self._view)}
         rows = {key: row_of(link, roomy=self._roomy) for key, link in self._links.items()}
         self.query_one(Table).fill(rows)
+        self._loaded = True
+        self._show_details()
+
+    def on_resize(self) -> None:
+        """Wrap the details anew."""
         self._show_details()
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
@@ -219,5 +225,7 @@ class NetworkPage(Page):
 
     def _show_details(self) -> None:
         link = self._links.get(self.query_one(Table).chosen or "")
-        text = detail_lines(link, self._view) if link is not None else say("network.none")
+        text = say("network.none") if self._loaded else ""
+        if link is not None:
+            text = write_details(link_details(link, self._view), self.scrollable_content_region.width)
         self.query_one("#details", Line).show(text)
