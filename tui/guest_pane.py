@@ -28,7 +28,7 @@ WAIT = 10.0
 PATIENCE = 30.0
 PAUSE = 0.2
 """Seconds between two questions where the agent did not wait itself."""
-LONGEST_NAME = 20
+LONGEST_NAME = 16
 
 
 class GuestPane(Vertical):
@@ -48,7 +48,7 @@ class GuestPane(Vertical):
         self._guest = guest
         self._handle = handle
         self._typed: asyncio.Queue[str] = asyncio.Queue()
-        self._closed = False
+        self._ended = False
 
     def compose(self) -> ComposeResult:
         """Lay it out: a line that says how to leave, and the terminal."""
@@ -56,15 +56,15 @@ class GuestPane(Vertical):
         yield Terminal()
 
     def on_mount(self) -> None:
-        """Begin to read and to send."""
-        self.run_worker(self._dialogue.run(self._read()), group="read")
+        """Begin to send; what the machine says is read once the terminal knows its size."""
+        self._reading = False
         self.run_worker(self._dialogue.run(self._send()), group="send")
         self.query_one(Terminal).focus()
 
     def on_terminal_typed(self, event: Terminal.Typed) -> None:
         """Send it, after what was typed before."""
         event.stop()
-        if not self._closed:
+        if not self._ended:
             self._typed.put_nowait(event.text)
 
     def on_terminal_left(self, event: Terminal.Left) -> None:
@@ -76,11 +76,14 @@ class GuestPane(Vertical):
         """Say which size the machine should be told."""
         event.stop()
         self._show_head()
+        if not self._reading:
+            self._reading = True
+            self.run_worker(self._dialogue.run(self._read()), group="read")
 
     async def close(self) -> None:
         """Give the console back; that it is gone already is no failure."""
-        if not self._closed:
-            self._closed = True
+        if not self._ended:
+            self._ended = True
             try:
                 await self._dialogue.listen(CONSOLE_CLOSE, ConsoleClose(self._handle))
             except VirtnodeError:
@@ -88,7 +91,7 @@ class GuestPane(Vertical):
 
     async def _read(self) -> None:
         try:
-            while not self._closed:
+            while not self._ended:
                 output = await self._dialogue.listen(CONSOLE_READ, ConsoleRead(self._handle, WAIT), PATIENCE)
                 if output.data:
                     self.query_one(Terminal).feed(base64.b64decode(output.data))
@@ -101,18 +104,18 @@ class GuestPane(Vertical):
             raise
 
     async def _send(self) -> None:
-        while not self._closed:
+        while not self._ended:
             text = await self._typed.get()
             while not self._typed.empty():
                 text += self._typed.get_nowait()
             await self._dialogue.listen(CONSOLE_SEND, ConsoleSend(self._handle, text))
 
     def _end(self) -> None:
-        self._closed = True
+        self._ended = True
         self._show_head()
 
     def _show_head(self) -> None:
         size = self.query_one(Terminal).size
         name = shorten(self._guest.name, LONGEST_NAME)
-        key = "guests.pane_closed" if self._closed else "guests.pane"
+        key = "guests.pane_closed" if self._ended else "guests.pane"
         self.query_one(Line).show(say(key, name=name, columns=size.width, lines=size.height))

@@ -29,10 +29,10 @@ TEXTS = {
     "guests.asked": "{name} was asked to shut down. That may take a while.",
     "guests.off": "{name} is off.",
     "guests.poweroff_question": "Power {name} off?",
-    "guests.poweroff_text": "It is off at once, as if its plug was pulled. What it has not written to disk is lost.",
+    "guests.poweroff_text": "It is off at once, as if its plug was pulled; what is not on its disk is lost.",
     "guests.shutdown_question": "Shut {name} down?",
     "guests.no_console": "{name} has no console now: it is {state}.",
     "guests.no_console_hint": "A console needs a machine that runs and has a serial port.",
-    "guests.pane": "{name}: Ctrl-] leaves. Here: stty cols {columns} rows {lines}",
-    "guests.pane_closed": "{name}: the console was closed. Ctrl-] leaves.",
+    "guests.pane": "{name}  Ctrl-] leaves; stty cols {columns} rows {lines}",
+    "guests.pane_closed": "{name}  closed; Ctrl-] leaves",
 }

@@ -56,23 +56,23 @@ class Terminal(Widget, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._screen = EmulatedScreen(80, 24)
-        self._stream = pyte.ByteStream(self._screen)
+        self._emulated = EmulatedScreen(80, 24)
+        self._stream = pyte.ByteStream(self._emulated)
         self._cursor_line = 0
 
     def feed(self, data: bytes) -> None:
         """Show more of what the console says."""
         self._stream.feed(data)
         self._draw_changed()
-        if self._screen.answers:
-            self.post_message(self.Typed("".join(self._screen.answers)))
-            self._screen.answers.clear()
+        if self._emulated.answers:
+            self.post_message(self.Typed("".join(self._emulated.answers)))
+            self._emulated.answers.clear()
 
     def on_resize(self, event: events.Resize) -> None:
         """Take the widget's size; what does not fit any more is gone."""
         if event.size.width and event.size.height:
-            self._screen.resize(event.size.height, event.size.width)
-            self._screen.dirty.clear()
+            self._emulated.resize(event.size.height, event.size.width)
+            self._emulated.dirty.clear()
             self.refresh()
             self.post_message(self.Resized())
 
@@ -83,7 +83,7 @@ class Terminal(Widget, can_focus=True):
         if event.key == LEAVE:
             self.post_message(self.Left())
             return
-        application_keys = CURSOR_KEYS_MODE in self._screen.mode
+        application_keys = CURSOR_KEYS_MODE in self._emulated.mode
         text = text_of_key(event.key, event.character, application_keys=application_keys)
         if text:
             self.post_message(self.Typed(text))
@@ -95,21 +95,21 @@ class Terminal(Widget, can_focus=True):
 
     def on_focus(self) -> None:
         """Show the cursor."""
-        self._draw_line(self._screen.cursor.y)
+        self._draw_line(self._emulated.cursor.y)
 
     def on_blur(self) -> None:
         """Show no cursor."""
-        self._draw_line(self._screen.cursor.y)
+        self._draw_line(self._emulated.cursor.y)
 
     def render_line(self, y: int) -> Strip:
         """Draw a line of the screen."""
-        if y >= self._screen.lines:
+        if y >= self._emulated.lines:
             return Strip.blank(self.size.width, self.rich_style)
-        cursor = self._screen.cursor
+        cursor = self._emulated.cursor
         here = cursor.x if self.has_focus and y == cursor.y and not cursor.hidden else None
-        row = self._screen.buffer[y]
+        row = self._emulated.buffer[y]
         segments: list[Segment] = []
-        for column in range(self._screen.columns):
+        for column in range(self._emulated.columns):
             cell = row[column]
             if cell.data:  # The second half of a wide letter is empty.
                 style = style_of(cell)
@@ -117,9 +117,9 @@ class Terminal(Widget, can_focus=True):
         return Strip(segments).simplify().adjust_cell_length(self.size.width)
 
     def _draw_changed(self) -> None:
-        lines = {*self._screen.dirty, self._cursor_line, self._screen.cursor.y}
-        self._screen.dirty.clear()
-        self._cursor_line = self._screen.cursor.y
+        lines = {*self._emulated.dirty, self._cursor_line, self._emulated.cursor.y}
+        self._emulated.dirty.clear()
+        self._cursor_line = self._emulated.cursor.y
         for line in sorted(lines):
             self._draw_line(line)
 
