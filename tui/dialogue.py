@@ -65,9 +65,9 @@ class Dialogue:
                 raise
         return await self._call(verb, request, timeout)
 
-    async def peek(self, verb: Verb[Q, R], request: Q) -> R:
-        """Call the node for what nobody waits for: no sign of work is drawn, no password asked for."""
-        return await asyncio.wrap_future(self._client.call(verb, request, TIMEOUT))
+    async def listen(self, verb: Verb[Q, R], request: Q, timeout: float = TIMEOUT) -> R:
+        """Call the node for what comes by itself: nobody asked, so nothing shows that it is under way."""
+        return await asyncio.wrap_future(self._client.call(verb, request, timeout))
 
     async def refresh(self) -> None:
         """Have status, access and ladder asked for now, since something was changed."""

@@ -39,6 +39,7 @@ class ChoiceDialog(Dialog[str]):
     ]
     DEFAULT_CSS = """
     ChoiceDialog OptionList { height: auto; max-height: 12; border: none; padding: 0; }
+    ChoiceDialog OptionList:focus { border: none; }
     """
 
     def __init__(self, title: str, choices: Sequence[Choice], current: str = "") -> None:

@@ -47,22 +47,31 @@ def flatten(tables: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in tables.items():
         key = f"{above}{name}"
-        found |= flatten(value, f"{key}.") if isinstance(value, Mapping) else {key: value}
+        if isinstance(value, Mapping):
+            found |= flatten(value, f"{key}.")
+        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+            for number, table in enumerate(value):
+                found |= flatten(table, f"{key}[{number}].")
+        else:
+            found[key] = value
     return found
 
 
 def changes_of(machine: "RecordedMachine", patch: Mapping[str, Any]) -> tuple[str, ...]:
     """Say what a patch changes, one line each; a value with a `!` in it is refused."""
-    before = flatten(machine.get(CONFIG_SHOW).document)
-    lines, problems = [], []
-    for key, value in flatten(patch).items():
-        if "!" in str(value):
-            problems.append(f"{key}: {value!r} is not allowed here")
-        elif before.get(key) != value and not (value in (None, "", []) and key not in before):
-            shown = "***" if key in SECRETS else value
-            lines.append(f"{key}: {before.get(key, 'none')} -> {'none' if value is None else shown}")
+    document = machine.get(CONFIG_SHOW).document
+    before, after = flatten(document), flatten(merge(document, patch))
+    problems = [
+        f"{key}: {value!r} is not allowed here" for key, value in flatten(patch).items() if "!" in str(value)
+    ]
     if problems:
         raise InvalidInput(problems)
+    lines = []
+    for key in dict.fromkeys((*after, *before)):
+        value = after.get(key)
+        if before.get(key) != value and not (value in (None, "", []) and key not in before):
+            shown = "***" if key in SECRETS else value
+            lines.append(f"{key}: {before.get(key, 'none')} -> {'none' if value is None else shown}")
     return tuple(lines)
 
 

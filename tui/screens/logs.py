@@ -131,7 +131,7 @@ class LogsPage(Page):
     async def _read(self, *, quiet: bool = False) -> None:
         request = JournalRequest(self._unit, self._priority, MOST, self._cursor)
         if quiet:
-            reply = await self.dialogue.peek(JOURNAL, request)
+            reply = await self.dialogue.listen(JOURNAL, request)
         else:
             reply = await self.ask(JOURNAL, request)
         if (request.unit, request.priority, request.cursor) == (self._unit, self._priority, self._cursor):

@@ -5,6 +5,7 @@ TEXTS = {
     "dialog.no": "No",
     "dialog.ok": "OK",
     "dialog.cancel": "Cancel",
+    "dialog.save": "Save",
     "dialog.close": "Close",
     "dialog.error": "That did not work",
     "dialog.unlock": "Password",

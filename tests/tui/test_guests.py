@@ -1,0 +1,145 @@
+"""The guests screen: the list, start and stop, a serial console in a pane."""
+
+import asyncio
+
+import pytest
+
+from nodelib.bus_guests import ConsoleSend, GuestDeed, GuestRequest
+from tests.tui.conftest import Picture
+from tests.tui.sessions import COLOUR, Session, running
+from tui.dialogs.confirm import ConfirmDialog
+from tui.widgets.terminal_keys import text_of_key
+
+DB1 = "00000000-0000-4000-8000-000000000002"
+
+
+async def open_guests(session: Session) -> None:
+    """Open the screen with the list on it."""
+    await session.press("6")
+    await session.wait_for(lambda: "Memory" in session.text)
+
+
+async def unlock(session: Session) -> None:
+    """Give the password that was asked for."""
+    await session.wait_for(lambda: "Changes need the password" in session.text)
+    await session.type("correct horse")
+    await session.press("enter")
+    await session.settle()
+
+
+@pytest.mark.parametrize("machine", ["server", "small", "thirty-nics"])
+def test_virtual_machines_are_listed(machine: str, picture: Picture) -> None:
+    """State, processors and memory of each; a name that is too long keeps both its ends."""
+
+    async def go() -> None:
+        async with running(machine) as session:
+            await open_guests(session)
+            picture(f"guests-{machine}", session)
+
+    asyncio.run(go())
+
+
+def test_a_wide_terminal_shows_whole_names(picture: Picture) -> None:
+    """With 120 columns nothing is shortened."""
+
+    async def go() -> None:
+        async with running("thirty-nics", look=COLOUR, size=(120, 40)) as session:
+            await open_guests(session)
+            picture("guests-wide", session)
+
+    asyncio.run(go())
+
+
+def test_power_off_is_confirmed_and_done(picture: Picture) -> None:
+    """Nobody pulls a plug by one key; the list shows the new state."""
+
+    async def go() -> None:
+        async with running("server") as session:
+            await open_guests(session)
+            await session.press("down", "o")
+            await session.wait_for(lambda: isinstance(session.app.screen, ConfirmDialog))
+            picture("guests-poweroff", session)
+            await session.press("right", "enter")
+            await unlock(session)
+            request = GuestRequest(DB1, GuestDeed.POWEROFF)
+            await session.wait_for(lambda: ("GuestDo", request) in session.machine.calls)
+            await session.wait_for(lambda: "db1    shut off" in session.text)
+
+    asyncio.run(go())
+
+
+def test_a_console_takes_every_key_and_leaves_by_one(picture: Picture) -> None:
+    """Digits, q and function keys go to the machine; Ctrl-] brings the list back."""
+
+    async def go() -> None:
+        async with running("server") as session:
+            await open_guests(session)
+            await session.press("down", "c")
+            await unlock(session)
+            await session.wait_for(lambda: "login:" in session.text)
+            await session.type("root1q")
+            await session.press("f1", "enter")
+            await session.wait_for(lambda: session.text.count("login:") == 2)
+            picture("guests-console", session)
+            sent = [request for _, request in session.machine.calls if isinstance(request, ConsoleSend)]
+            assert "".join(one.text for one in sent) == "root1q\x1bOP\r"
+            await session.press("ctrl+right_square_bracket")
+            await session.wait_for(lambda: "Memory" in session.text)
+            assert any(name == "GuestConsoleClose" for name, _ in session.machine.calls)
+
+    asyncio.run(go())
+
+
+def test_a_console_that_ends_says_so() -> None:
+    """What closes at the other side is told in the pane's head."""
+
+    async def go() -> None:
+        async with running("small") as session:
+            await session.press("6")
+            await session.press("s")
+            await session.wait_for(lambda: "No virtual machine is chosen" in session.text)
+        async with running("server") as session:
+            await open_guests(session)
+            await session.press("c")
+            await unlock(session)
+            await session.wait_for(lambda: "login:" in session.text)
+            await session.press("ctrl+d")
+            await session.wait_for(lambda: "closed; Ctrl-] leaves" in session.text)
+
+    asyncio.run(go())
+
+
+def test_a_machine_that_is_off_has_no_console(picture: Picture) -> None:
+    """The reason is said instead of an empty pane."""
+
+    async def go() -> None:
+        async with running("server") as session:
+            await open_guests(session)
+            await session.press("down", "down", "c")
+            await session.wait_for(lambda: "has no console" in session.text)
+            picture("guests-no-console", session)
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize(
+    ("key", "character", "text"),
+    [
+        ("a", "a", "a"),
+        ("ctrl+c", "\x03", "\x03"),
+        ("ctrl+l", "\x0c", "\x0c"),
+        ("up", None, "\x1b[A"),
+        ("alt+b", "b", "\x1bb"),
+        ("f12", None, "\x1b[24~"),
+        ("enter", "\r", "\r"),
+        ("hyper+x", None, ""),
+    ],
+)
+def test_keys_are_what_terminals_send(key: str, character: str | None, text: str) -> None:
+    """Letters as they are, control and function keys as a terminal writes them."""
+    assert text_of_key(key, character) == text
+
+
+def test_arrows_change_where_a_program_asks_for_it() -> None:
+    """An editor's application mode has other arrows."""
+    assert text_of_key("up", None, application_keys=True) == "\x1bOA"
