@@ -16,6 +16,7 @@ from image.bases import Sources
 from image.boot import boot_artefact
 from image.builder import build_image
 from image.config import parse_size
+from image.custom_verbs import add_custom_verbs
 from image.doctor import GROUPS, find_missing, packages_of
 from image.media.table import MEDIA_MAKERS
 from image.plan import CHECKOUT, MEDIA, Options, Profile, check_kickstart, make_plan
@@ -72,6 +73,7 @@ def make_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     _add_kickstart_verbs(verbs)
     _add_artefact_verbs(verbs)
+    add_custom_verbs(verbs)
     doctor = verbs.add_parser("doctor", help="say what this host lacks to build either base, and to test")
     doctor.add_argument(
         "--packages",
@@ -163,6 +165,12 @@ def _add_artefact_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentPars
     inspect = verbs.add_parser("inspect", help="say what an artefact is and how it boots")
     inspect.add_argument("artefact", type=Path)
     inspect.add_argument("--json", action="store_true")
+    inspect.add_argument(
+        "--original",
+        type=Path,
+        metavar="FILE",
+        help="what a customised artefact was made of, or its SHA256SUMS: is all the rest as it was?",
+    )
     inspect.set_defaults(verb=run_inspect)
     sizes = verbs.add_parser(
         "why-size", help="say what takes the bytes, compressed: by package, driver group, file"
@@ -241,7 +249,7 @@ def run_boot(arguments: argparse.Namespace) -> int:
 
 def run_inspect(arguments: argparse.Namespace) -> int:
     """Describe an artefact."""
-    print_artefact(arguments.artefact, as_json=arguments.json)
+    print_artefact(arguments.artefact, as_json=arguments.json, original=arguments.original)
     return 0
 
 

@@ -142,6 +142,15 @@ def parse_node_toml(text: str, name: str) -> dict[str, object]:
     return migrate(document)
 
 
+def lay_document(document: Mapping[str, object], source: Source) -> dict[str, object]:
+    """Lay a source over tables that are right; raises InvalidInput with all that is wrong then."""
+    merged = merge(document, source.document)
+    problems = read_intent(merged)[1]
+    if problems:
+        raise InvalidInput([source.line(one) for one in problems], "see docs/node-toml.md")
+    return merged
+
+
 def _syntax_line(message: str, name: str) -> str:
     what, _, where = message.partition(" (at ")
     words = where.rstrip(")").replace(",", "").split()
