@@ -15,6 +15,7 @@ PACKAGES = ("nodelib", "nodeagent")
 LAUNCHERS = {
     "virtnode-agent": "nodeagent.main",
     "virtnode-banner": "nodeagent.banner",
+    "virtnode-config": "nodeagent.boot_config",
     "virtnode-state": "nodeagent.state_disk",
     "virtnodectl": "nodeagent.control",
 }

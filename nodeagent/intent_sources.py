@@ -1,6 +1,7 @@
-"""Where an intent comes from: five sources, the later ones winning key by key."""
+"""Where an intent comes from: seven sources, the later ones winning key by key."""
 
 import copy
+import hashlib
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +18,11 @@ from nodelib.errors import InvalidInput
 BUILT_IN: Mapping[str, object] = {"version": VERSION}
 IMAGE = "usr/lib/virtnode/node.toml"
 EMBEDDED = "run/virtnode/embedded.toml"
+MEDIUM = "run/virtnode/medium.toml"
+FETCHED = "var/lib/virtnode/fetched.toml"
+"""The document of `node.config`, as it was fetched last; its first line names the URL, and counts."""
+CONFIG_URL = "run/virtnode/config-url"
+"""The URL that a DHCP server named, for when no kernel argument does."""
 STATE = "var/lib/virtnode/node.toml"
 GOOD_STATE = "var/lib/virtnode/node.toml.good"
 """A copy of the state as the agent last wrote it, for when somebody breaks the state by hand."""
@@ -86,6 +92,8 @@ def _load_below(root: Path, cmdline: str) -> LoadedIntent:
     sources = [
         *_read_files(root, (IMAGE,), problems),
         *_read_files(root, (EMBEDDED,), problems),
+        *_read_files(root, (MEDIUM,), problems),
+        *_read_fetched(root, arguments.boot.config_url, problems),
         Source(KERNEL, arguments.document),
     ]
     for source in sources:
@@ -122,6 +130,28 @@ def _read_files(root: Path, paths: tuple[str, ...], problems: list[str]) -> Iter
             problems += error.problems
         except (OSError, UnicodeDecodeError) as error:
             problems.append(f"/{path}: cannot be read: {error}")
+
+
+def _read_fetched(root: Path, url: str, problems: list[str]) -> Iterator[Source]:
+    """Read what was fetched, if that was from the URL that this boot is about."""
+    wanted = url or read_config_url(root)
+    if wanted:
+        for source in _read_files(root, (FETCHED,), problems):
+            if source.text.partition("\n")[0] == fetched_mark(wanted):
+                yield source
+
+
+def read_config_url(root: Path) -> str:
+    """Read the URL that a DHCP server named; empty where none did."""
+    try:
+        return (root / CONFIG_URL).read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def fetched_mark(url: str) -> str:
+    """Make the first line of a fetched document: whoever reads it learns no password of a URL."""
+    return f"# Fetched by node.config {hashlib.sha256(url.encode()).hexdigest()}"
 
 
 def parse_node_toml(text: str, name: str) -> dict[str, object]:

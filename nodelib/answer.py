@@ -1,4 +1,4 @@
-"""What is asked of a `node.toml` before there is a node: whether it is right, and what it is with more keys."""
+"""What is asked of a `node.toml` before there is a node: whether it is right, and what it is with more."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
