@@ -7,7 +7,7 @@ from nodeagent.applier import Applier, Reverted
 from nodeagent.events import EventQueue
 from nodeagent.intent import Intent
 from nodeagent.intent_changes import hide_secrets
-from nodeagent.intent_sources import parse_node_toml
+from nodeagent.intent_sources import FETCHED, IMAGE, parse_node_toml
 from nodelib.bus import CheckReply, ConfigView, PendingChange, PlanReply
 from nodelib.errors import InvalidInput, VirtnodeError
 from nodelib.link import ApplyReply, Severity
@@ -39,6 +39,21 @@ class Configuration:
     def problems(self) -> tuple[str, ...]:
         """Tell what is wrong with the sources, and with what was to be applied at the start."""
         return tuple(dict.fromkeys((*self._loaded.problems, *self._problems)))
+
+    @property
+    def config_url(self) -> str:
+        """Where the kernel arguments say that more configuration can be fetched."""
+        return self._loaded.boot.config_url
+
+    def is_open(self) -> bool:
+        """Tell whether nobody said anything to this node yet, but the image and what was fetched."""
+        return set(self._loaded.origins.values()) <= {"built-in", f"/{IMAGE}", f"/{FETCHED}"}
+
+    def take_up(self) -> None:
+        """Make the machine what its sources say now, after one of them changed."""
+        self._problems = self._applier.settle()
+        self._events.add(kind="config-applied", text="a new configuration was fetched", actor="node")
+        self._changed()
 
     def start(self) -> None:
         """Put back what was left unconfirmed, then make the machine what its intent says."""
