@@ -76,7 +76,10 @@ class ConfigSource:
         url = find_dhcp_url(self._root)
         self._tries += 1
         if url and url != read_config_url(self._root):
-            (self._root / CONFIG_URL).write_text(f"{url}\n")
+            path = self._root / CONFIG_URL
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_text(f"{url}\n")
             logger.info("configuration: the DHCP server names %s", show_url(url))
         if not url and self._tries >= DHCP_TRIES:
             self._is_done = True

@@ -7,8 +7,8 @@ from nodeagent.applier import Applier, Reverted
 from nodeagent.events import EventQueue
 from nodeagent.intent import Intent
 from nodeagent.intent_changes import hide_secrets
-from nodeagent.intent_sources import FETCHED, IMAGE, parse_node_toml
-from nodelib.bus import CheckReply, ConfigView, PendingChange, PlanReply
+from nodeagent.intent_sources import FETCHED, IMAGE, find_asked, parse_node_toml
+from nodelib.bus import ASK_MARK, CheckReply, ConfigView, PendingChange, PlanReply
 from nodelib.errors import InvalidInput, VirtnodeError
 from nodelib.link import ApplyReply, Severity
 
@@ -37,8 +37,8 @@ class Configuration:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Tell what is wrong with the sources, and with what was to be applied at the start."""
-        return tuple(dict.fromkeys((*self._loaded.problems, *self._problems)))
+        """Tell what is wrong with the sources and with what was applied at the start, and what is asked."""
+        return tuple(dict.fromkeys((*self._loaded.problems, *self._problems, *self._questions())))
 
     @property
     def config_url(self) -> str:
@@ -68,7 +68,8 @@ class Configuration:
 
     def show(self) -> ConfigView:
         """Show what is in force and where it came from; secrets are hidden."""
-        return ConfigView(hide_secrets(self._loaded.document), self._loaded.origins, self._loaded.problems)
+        problems = (*self._loaded.problems, *self._questions())
+        return ConfigView(hide_secrets(self._loaded.document), self._loaded.origins, problems)
 
     def check(self, text: str) -> CheckReply:
         """Tell all that is wrong with the text of a `node.toml`."""
@@ -129,6 +130,9 @@ class Configuration:
         if reverted is not None:
             self._note_reverted(reverted)
             self._changed()
+
+    def _questions(self) -> tuple[str, ...]:
+        return tuple(f"{ASK_MARK}{key}" for key in find_asked(self._loaded))
 
     def _note_reverted(self, reverted: Reverted | None, actor: str = "node") -> None:
         if reverted is not None:

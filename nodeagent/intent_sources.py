@@ -75,6 +75,12 @@ def load_state(root: Path) -> dict[str, object]:
     return {}
 
 
+def find_asked(loaded: LoadedIntent) -> tuple[str, ...]:
+    """Name the keys that a person shall be asked for, and that nobody answered, at the node or at boot."""
+    prepared = {"", "built-in", *(f"/{path}" for path in (IMAGE, EMBEDDED, MEDIUM, FETCHED))}
+    return tuple(key for key in loaded.intent.ask if loaded.origins.get(key, "") in prepared)
+
+
 def is_state_broken(root: Path) -> bool:
     """Tell whether there is a state file that cannot be read."""
     problems: list[str] = []

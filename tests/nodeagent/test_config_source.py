@@ -17,10 +17,14 @@ from nodeagent.config_source import AUTHORITIES, DHCP_TRIES, IDLE, ConfigSource
 from nodeagent.config_url import LEASES, Marks, fill_in, find_dhcp_url, read_marks, show_url
 from nodeagent.intent_sources import FETCHED, load_intent
 from nodeagent.trust import pin_of
+from nodelib.bus import CONFIG_APPLY, CONFIG_CONFIRM, CONFIG_SHOW, STATUS
 from nodelib.errors import Code, VirtnodeError
 from nodelib.facts import Nic
+from nodelib.link import ApplyRequest, ConfirmRequest, Nothing
 from nodelib.run import run
 from tests.nodeagent.authority import CLIENT, Authority, Issued
+from tests.nodeagent.buses import running_agent
+from tests.nodeagent.engine_double import wait_for
 from tests.nodeagent.machines import make_machine
 
 TEXT = '[system]\nhostname = "fetched"\n'
@@ -243,6 +247,30 @@ def test_a_dhcp_server_may_name_it_while_nobody_said_anything(tmp_path: Path) ->
     assert find_dhcp_url(made.root) == ""
     lease.write_text(f"OPTION_224={b'file:///etc/passwd'.hex()}\n")
     assert find_dhcp_url(made.root) == ""
+
+
+def test_an_agent_takes_it_up_and_asks_what_is_left(tmp_path: Path) -> None:
+    """From the lease to the configuration in force; what the document asks is among the status's problems."""
+    with server(folder=tmp_path) as served:
+        served.body = b'ask = ["dns.search"]\n' + TEXT.encode()
+        lease = tmp_path / "root" / LEASES / "2"
+        lease.parent.mkdir(parents=True)
+        lease.write_text(f"OPTION_224={served.url('/${mac}').encode().hex()}\n")
+        with running_agent(tmp_path / "bus", tmp_path / "root") as running:
+
+            def asked() -> bool:
+                return "ask: dns.search" in running.client.call(STATUS, Nothing()).problems
+
+            wait_for(asked)
+            view = running.client.call(CONFIG_SHOW, Nothing())
+            assert view.document["system"] == {"hostname": "fetched"}
+            assert view.problems == ("ask: dns.search",)
+            patch = {"dns": {"search": ["example.org"]}}
+            ticket = running.client.call(CONFIG_APPLY, ApplyRequest(patch)).ticket
+            if ticket:
+                running.client.call(CONFIG_CONFIRM, ConfirmRequest(ticket))
+            wait_for(lambda: not asked())
+    assert served.paths == ["/52:54:00:00:00:01"]
 
 
 def test_a_lease_is_not_watched_for_ever(tmp_path: Path) -> None:
