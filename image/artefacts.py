@@ -109,8 +109,8 @@ def print_artefact(
     for line in embedded_lines(description.embedded):
         console.print(line, markup=False)
     for entry in description.menu:
-        console.print(f"{entry.menu}: {entry.title}")
-        console.print(f"    {entry.kernel} {entry.arguments}")
+        console.print(f"{entry.menu}: {entry.title}", markup=False)
+        console.print(f"    {entry.kernel} {entry.arguments}", markup=False)
 
 
 def parse_os_release(text: str) -> dict[str, str]:
