@@ -7,11 +7,12 @@ from pathlib import Path
 
 from nodeagent.facts.sources import names_in, read_text
 from nodeagent.intent_forms import is_url
+from nodelib.config_area import CONFIG_OPTION
 from nodelib.facts import Nic
 
 LEASES = "run/systemd/netif/leases"
-DHCP_OPTION = "OPTION_224="
-"""Where networkd keeps what it does not read itself: option 224, the first that is free for everybody."""
+DHCP_OPTION = f"OPTION_{CONFIG_OPTION}="
+"""What networkd keeps of an option that it does not read itself, as hexadecimal digits."""
 DMI = "sys/class/dmi/id"
 
 

@@ -21,6 +21,9 @@ ROOM = AREA_SIZE - HEADER_SIZE - SIGNATURE_SIZE
 AREA_FILE = "virtnode/config.img"
 """Where it lies on an ISO, in the EFI system partition of a disk, and in the archive beside a PXE folder."""
 
+CONFIG_OPTION = 224
+"""The DHCP option that may name a document instead: the first that is free. Nodes ask for it."""
+
 _HEADER = struct.Struct("<16sIIII32s")
 
 
