@@ -6,6 +6,7 @@ what one would do otherwise: xorriso loads the ISO, replaces one file and the me
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -15,13 +16,14 @@ from pathlib import Path
 from bench.figures import Stopwatch, Taken, markdown_table, pairwise_ratios, ratio_line
 from bench.machine import print_machine
 from image.custom_places import find_form, find_places
-from image.media.areas import ISO_ARGUMENTS, pack_arguments
+from image.media.areas import ISO_ARGUMENTS, MENU_VARIABLE, pack_arguments
 from image.plan import CHECKOUT
 from nodelib.config_area import AREA_FILE, ConfigArea, pack_area
 from nodelib.errors import VirtnodeError
 from nodelib.run import run
 
 PIECES = ("customize, a copy", "customize, in place", "the copy alone", "xorriso, a remaster")
+MENU = "boot/grub/grub.cfg"
 ENGINE, KARG = "engine.example.org", "hugepages=8"
 
 
@@ -56,14 +58,24 @@ def with_area(iso: Path, folder: Path) -> Path:
     try:
         find_places(iso, find_form(iso))
     except VirtnodeError:
-        remaster(iso, folder / "with-area.iso", folder, pack_area(ConfigArea()), "")
+        remaster(iso, folder / "with-area.iso", folder, pack_area(ConfigArea()), "", menu_of(iso, folder))
         return folder / "with-area.iso"
     return iso
 
 
-def remaster(iso: Path, output: Path, folder: Path, area: bytes, arguments: str) -> None:
+def menu_of(iso: Path, folder: Path) -> bytes:
+    """Take out an ISO's menu, and let its entries take kernel arguments."""
+    taken = folder / "grub.cfg"
+    run(["xorriso", "-osirrox", "on", "-indev", iso, "-extract", f"/{MENU}", taken])
+    plain = taken.read_text().replace(f" ${MENU_VARIABLE}\n", "\n")
+    return re.sub(r"^( *linux .*)$", rf"\1 ${MENU_VARIABLE}", plain, flags=re.MULTILINE).encode()
+
+
+def remaster(
+    iso: Path, output: Path, folder: Path, area: bytes, arguments: str, menu: bytes | None = None
+) -> None:
     """Let xorriso write an ISO anew with another config area and other kernel arguments."""
-    files = {AREA_FILE: area, ISO_ARGUMENTS: pack_arguments(arguments)}
+    files = {AREA_FILE: area, ISO_ARGUMENTS: pack_arguments(arguments)} | ({MENU: menu} if menu else {})
     argv: list[str | Path] = ["xorriso", "-indev", iso, "-outdev", output, "-boot_image", "any", "replay"]
     for number, (name, content) in enumerate(files.items()):
         source = folder / f"file-{number}"

@@ -45,8 +45,14 @@ def _problem_of(word: str) -> str:
 
 
 def check_room(menu: str, added: str) -> None:
-    """Refuse what would make an entry of a grub.cfg longer than the kernel reads."""
+    """Refuse what an entry of a grub.cfg would not hand on, or what makes it longer than the kernel reads."""
     entries = parse_grub(menu, "grub.cfg", {MENU_VARIABLE: added})
+    if added and not all(entry.arguments.endswith(added) for entry in entries):
+        raise VirtnodeError(
+            Code.INVALID,
+            "--karg: the menu of this artefact does not take kernel arguments",
+            "it was changed since it was built; customise one as it was built",
+        )
     total = max((len(entry.arguments) for entry in entries), default=0)
     if total > KERNEL_ROOM:
         raise VirtnodeError(

@@ -67,7 +67,6 @@ class Place:
         assert len(content) == len(self.blank)
         with self.file.open("r+b") as file:
             os.pwrite(file.fileno(), content, self.offset)
-            os.fsync(file.fileno())
 
 
 @dataclass(frozen=True)

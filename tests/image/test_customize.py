@@ -278,6 +278,19 @@ def test_what_cannot_be_customised_says_why(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["plain.iso", "text"]
 
 
+def test_a_menu_that_would_not_hand_them_on_takes_no_arguments(
+    media: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A menu that somebody replaced; what would have no effect is not promised. The rest can be embedded."""
+    changed, menu = tmp_path / "changed.iso", tmp_path / "grub.cfg"
+    menu.write_text("menuentry 'mine' {\n  linux /boot/vmlinuz quiet\n}\n")
+    argv: list[str | Path] = ["xorriso", "-indev", media / f"{NAME}.iso", "-outdev", changed]
+    run([*argv, "-boot_image", "any", "replay", "-update", menu, "/boot/grub/grub.cfg"])
+    assert customize(changed, "--in-place", "--karg", "a=1") == 2
+    assert "does not take kernel arguments" in capsys.readouterr().err
+    assert customize(changed, "--in-place", *OPTIONS) == 0
+
+
 def test_a_configuration_that_is_too_long_has_no_room(
     media: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
