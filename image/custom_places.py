@@ -3,9 +3,10 @@
 import hashlib
 import os
 import re
+import shutil
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -91,7 +92,14 @@ class Places:
 
     def write_area(self, area: ConfigArea) -> None:
         """Embed a configuration in place of what was there."""
-        self.area.write(pack_area(area))
+        if self.artefact.is_dir():
+            # A folder's files may be links of another folder's, which must stay as it is.
+            fresh = self.area.file.with_name(f".{self.area.file.name}.new")
+            shutil.copyfile(self.area.file, fresh)
+            replace(self.area, file=fresh).write(pack_area(area))
+            fresh.replace(self.area.file)
+        else:
+            self.area.write(pack_area(area))
 
     def write_arguments(self, text: str) -> None:
         """Add kernel arguments in place of those that were added before."""

@@ -3,6 +3,7 @@
 import argparse
 import getpass
 import sys
+import tomllib
 from pathlib import Path
 
 from image.answers import AnswerOptions, check_answer, make_answer, read_answer
@@ -62,6 +63,8 @@ def run_customize(arguments: argparse.Namespace) -> int:
     else:
         customize_copy(arguments.artefact, arguments.output, wanted, lambda line: print_lines([line]))
     print(arguments.artefact if arguments.in_place else arguments.output)
+    if wanted.area is not None and _lacks_pin(wanted.area.payload.decode()):
+        print_lines(["note: no --ca is given, and a node trusts no engine without a pin"])
     return 0
 
 
@@ -95,6 +98,11 @@ def _read_customisation(arguments: argparse.Namespace) -> Customisation:
         payload = make_answer(options)
         area = ConfigArea(payload, sign_payload(arguments.sign, payload) if arguments.sign else b"")
     return Customisation(area, check_arguments(arguments.karg) if arguments.karg else None)
+
+
+def _lacks_pin(text: str) -> bool:
+    engine = tomllib.loads(text).get("engine", {})
+    return bool(engine.get("address")) and not engine.get("ca")
 
 
 def _read_token() -> str:

@@ -141,6 +141,18 @@ def test_a_disk_s_area_is_the_file_that_mtools_reads(media: Path, tmp_path: Path
     assert ADDED in (tmp_path / "custom.cfg").read_text()
 
 
+def test_a_folder_of_links_leaves_the_other_folder_alone(
+    media: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a web server shows under two names is customised under one; an engine without a pin is told."""
+    run(["cp", "-al", media / "pxe", tmp_path / "pxe"])
+    assert customize(tmp_path / "pxe", "--in-place", "--engine", "one", *KARGS) == 0
+    assert "note: no --ca is given" in capsys.readouterr().err
+    assert find_places(media / "pxe", Form.PXE).read_area() == ConfigArea()
+    assert find_places(media / "pxe", Form.PXE).read_arguments() == ""
+    assert find_places(tmp_path / "pxe", Form.PXE).read_arguments() == ADDED
+
+
 def test_the_file_is_the_base_and_options_win(media: Path, tmp_path: Path) -> None:
     """A node.toml, keys of a file, and the pin of a certificate."""
     answer, keys, made = tmp_path / "node.toml", tmp_path / "keys", tmp_path / "mine.iso"
