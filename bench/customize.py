@@ -111,7 +111,7 @@ def customize(iso: Path, *words: str) -> None:
     argv = [
         sys.executable,
         "-m",
-        "image.main",
+        "image.start",
         "customize",
         str(iso),
         *words,

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from image.plan import CHECKOUT
 from nodelib.answer import AnswerReply, AnswerRequest
 from nodelib.codec import from_json, to_json
 from nodelib.errors import Code, InvalidInput, VirtnodeError
 from nodelib.run import run
 
+PROGRAMS = Path(__file__).parent.parent
+"""The folder that holds the packages of all programs."""
 CHECKER = "nodeagent.answer_check"
 KEY_BEGINNINGS = ("ssh-", "ecdsa-", "sk-")
 
@@ -37,7 +38,7 @@ def check_answer(text: str, name: str, patch: dict[str, object] | None = None) -
     """Check a document as a node would; raises InvalidInput with everything that is wrong."""
     request = to_json(AnswerRequest(text, name, patch or {}))
     # The program of a node is not imported here: it is asked, as another process.
-    asked = run([sys.executable, "-m", CHECKER], stdin=request, env={"PYTHONPATH": str(CHECKOUT)})
+    asked = run([sys.executable, "-m", CHECKER], stdin=request, env={"PYTHONPATH": str(PROGRAMS)})
     reply = from_json(AnswerReply, asked.stdout)
     if reply.problems:
         raise InvalidInput(list(reply.problems), "docs/node-toml.md explains every key")

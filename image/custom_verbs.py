@@ -14,6 +14,8 @@ from image.signing import sign_payload
 from nodelib.config_area import ConfigArea
 from nodelib.errors import Code, VirtnodeError
 
+QUICK_VERBS = ("customize", "validate")
+
 
 def add_custom_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Describe both verbs."""

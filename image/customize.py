@@ -10,6 +10,7 @@ from image.custom_places import Form, Places, find_form, find_places
 from image.media.sparse import compress_sparse
 from nodelib.config_area import ConfigArea
 from nodelib.errors import Code, VirtnodeError
+from nodelib.interruption import interruption_waits
 from nodelib.run import run
 
 PACKED = (Form.ZSTD, Form.QCOW2)
@@ -68,10 +69,11 @@ def customize_copy(source: Path, output: Path, wanted: Customisation, tell: Tell
 def _write(places: Places, wanted: Customisation) -> None:
     if wanted.arguments is not None:
         check_room(places.menu, wanted.arguments)
-    if wanted.area is not None:
-        places.write_area(wanted.area)
-    if wanted.arguments is not None:
-        places.write_arguments(wanted.arguments)
+    with interruption_waits():
+        if wanted.area is not None:
+            places.write_area(wanted.area)
+        if wanted.arguments is not None:
+            places.write_arguments(wanted.arguments)
 
 
 def _target_form(form: Form, output: Path) -> Form:

@@ -1,15 +1,12 @@
 """virtnode-image: the command line."""
 
 import argparse
-import errno
 import json
 import logging
 import os
-import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 from image.artefacts import print_artefact
 from image.bases import Sources
@@ -23,11 +20,12 @@ from image.plan import CHECKOUT, MEDIA, Options, Profile, check_kickstart, make_
 from image.progress import Steps, print_lines
 from image.sizes import print_sizes
 from image.tables import make_console
+from image.verb import run_verb
 from image.verify.matrix import CASES
 from image.verify.runner import verify_artefacts
 from image.verify.table import failure_lines, verdict_table, verdicts_json
 from image.verify.verdict import Verdict
-from nodelib.errors import Code, InvalidInput, VirtnodeError, exit_status
+from nodelib.errors import Code, exit_status
 
 logger = logging.getLogger(__name__)
 
@@ -38,29 +36,7 @@ DEFAULT_CACHE = Path("/var/cache/virtnode")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit status: 0 done, 1 failed, 2 wrong input, 130 interrupted."""
-    arguments = make_parser().parse_args(argv)
-    logging.basicConfig(format="%(message)s", level=logging.DEBUG if arguments.verbose else logging.INFO)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
-    try:
-        verb: Callable[[argparse.Namespace], int] = arguments.verb
-        return verb(arguments)
-    except InvalidInput as error:
-        print_lines([*error.problems, *_hint(error.hint)])
-        return exit_status(error.code)
-    except VirtnodeError as error:
-        print_lines([f"error: {error.message}", *_hint(error.hint)])
-        return exit_status(error.code)
-    except KeyboardInterrupt:
-        print_lines(["interrupted: nothing was left half done"])
-        return 130
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        print_lines(
-            [f"error: the disk is full: {error.filename or 'no space is left'}", *_hint("free some space")]
-        )
-        return exit_status(Code.FAILED)
+    return run_verb(make_parser(), argv)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -332,17 +308,6 @@ def _options(arguments: argparse.Namespace) -> Options:
         pxe_url=arguments.pxe_url,
         assembler=arguments.assembler,
     )
-
-
-def _hint(text: str) -> list[str]:
-    return [f"hint: {text}"] if text else []
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    # Once is enough: what the interruption cleans up shall not be interrupted by an impatient second one.
-    for repeated in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(repeated, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
