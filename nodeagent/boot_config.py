@@ -89,14 +89,19 @@ def read_report(root: Path) -> SourceReport:
 
 def read_embedded(root: Path, command: Runs) -> bytes | None:
     """Read the config area of the medium that this node started from."""
-    for path in (root / INITRAMFS_AREA, root / ISO_AREA):
-        if path.is_file():
-            return _read_area(root, path)
+    path = find_area(root)
+    if path is not None:
+        return _read_area(root, path)
     # An installed disk may be in the machine while it starts from another medium.
     if DISK_ROOT not in (root / "proc/cmdline").read_text() or not (root / ESP_DEVICE).exists():
         return None
     with _mounted(root, ESP_DEVICE, command) as folder:
         return _read_area(root, folder / AREA_FILE) if (folder / AREA_FILE).is_file() else None
+
+
+def find_area(root: Path) -> Path | None:
+    """Find the area that an ISO or a PXE folder brought, for whoever reads it or carries it to a disk."""
+    return next((path for path in (root / INITRAMFS_AREA, root / ISO_AREA) if path.is_file()), None)
 
 
 def read_medium(root: Path, command: Runs) -> bytes | None:
