@@ -12,6 +12,7 @@ from rich.table import Table
 
 from image.boot_menu import MenuEntry, read_menus
 from image.boot_methods import BootMethods, find_boot_methods, kernel_version
+from image.embedded import Embedded, describe_embedded, embedded_lines, hide_secret_arguments
 from image.manifest import MANIFEST_NAME, read_manifest
 from image.medium import Kind, Medium, Partition, StoredFile, find_beside, open_medium
 from image.squashfs_reader import Superblock, read_superblock
@@ -53,10 +54,14 @@ class ArtefactDescription:
     boot: BootMethods
     menu: tuple[MenuEntry, ...]
     partitions: tuple[Partition, ...]
+    embedded: Embedded
 
 
-def describe_artefact(path: Path) -> ArtefactDescription:
-    """Look into an artefact, or into the one that a folder holds."""
+def describe_artefact(path: Path, original: Path | None = None) -> ArtefactDescription:
+    """Look into an artefact, or into the one that a folder holds; secrets that are embedded are hidden.
+
+    `original` is what a customised artefact was made of, or the SHA256SUMS of that.
+    """
     with open_medium(path) as medium:
         release = _read_os_release(medium.squashfs)
         superblock = _read_superblock(medium.squashfs)
@@ -80,14 +85,20 @@ def describe_artefact(path: Path) -> ArtefactDescription:
             block_size=superblock.block_size,
             packages=sum(1 for package in manifest.packages if package.files) if manifest else None,
             boot=find_boot_methods(medium),
-            menu=read_menus(medium.files),
+            menu=tuple(
+                dataclasses.replace(entry, arguments=hide_secret_arguments(entry.arguments))
+                for entry in read_menus(medium.files)
+            ),
             partitions=medium.partitions,
+            embedded=describe_embedded(medium, original),
         )
 
 
-def print_artefact(path: Path, *, as_json: bool, console: Console | None = None) -> None:
+def print_artefact(
+    path: Path, *, as_json: bool, original: Path | None = None, console: Console | None = None
+) -> None:
     """Print an artefact's description: tables for a person, or one JSON object."""
-    description = describe_artefact(path)
+    description = describe_artefact(path, original)
     if as_json:
         print(json.dumps(dataclasses.asdict(description), indent=2, sort_keys=True))
         return
@@ -95,9 +106,11 @@ def print_artefact(path: Path, *, as_json: bool, console: Console | None = None)
     console.print(_facts_table(description))
     if description.partitions:
         console.print(_partitions_table(description.partitions))
+    for line in embedded_lines(description.embedded):
+        console.print(line, markup=False)
     for entry in description.menu:
-        console.print(f"{entry.menu}: {entry.title}")
-        console.print(f"    {entry.kernel} {entry.arguments}")
+        console.print(f"{entry.menu}: {entry.title}", markup=False)
+        console.print(f"    {entry.kernel} {entry.arguments}", markup=False)
 
 
 def parse_os_release(text: str) -> dict[str, str]:
@@ -146,12 +159,22 @@ def _facts_table(description: ArtefactDescription) -> Table:
         "root": f"squashfs, {description.compressor}, blocks of {description.block_size // 1024} KiB, "
         f"{megabytes(description.squashfs_bytes)}",
         "packages": "" if description.packages is None else str(description.packages),
+        "embedded": _embedded_words(description.embedded),
+        "the rest": description.embedded.rest,
         "boots by": ", ".join(boot) or "nothing: it is a part of a medium",
     }
     table = make_table("", "")
     for name, fact in facts.items():
         table.add_row(name, fact or "unknown")
     return table
+
+
+def _embedded_words(embedded: Embedded) -> str:
+    if not embedded.has_area or embedded.problem:
+        return embedded.problem
+    words = ["configuration, signed" if embedded.signed else "configuration"] if embedded.config else []
+    words += ["kernel arguments"] if embedded.arguments else []
+    return " and ".join(words) or "nothing"
 
 
 def _with_size(text: str, size: int | None) -> str:

@@ -1,12 +1,14 @@
 """What a boot loader's menu offers: the titles and kernel arguments in GRUB's or PXELINUX's file."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from image.media.areas import DISK_ARGUMENTS, MENU_VARIABLE, read_arguments
 from image.medium import StoredFile
 
 _MENU_NAMES = ("grub.cfg", "syslinux.cfg", "isolinux.cfg", "pxelinux.cfg/default")
+_CUSTOM_NAME = f"/{DISK_ARGUMENTS}"
 _SETTING = re.compile(r"""\s*set\s+(\w+)=(?:"([^"]*)"|'([^']*)'|(\S*))""")
 _ENTRY = re.compile(r"""\s*menuentry\s+(?:"([^"]*)"|'([^']*)'|(\S+))""")
 _LINUX = re.compile(r"\s*linux(?:efi|16)?\s+(\S+)\s*(.*)")
@@ -26,19 +28,24 @@ class MenuEntry:
 
 
 def read_menus(files: Iterable[StoredFile]) -> tuple[MenuEntry, ...]:
-    """Read every boot menu among a medium's files."""
+    """Read every boot menu among a medium's files, with the kernel arguments that `customize` added."""
+    files = tuple(files)
+    added = [read_arguments(file.read()) for file in files if file.path.endswith(_CUSTOM_NAME)]
+    variables = {MENU_VARIABLE: added[0]} if added else {}
     entries: list[MenuEntry] = []
     for file in files:
         if file.path.lower().endswith(_MENU_NAMES):
             text = file.read().decode(errors="replace")
-            parse = parse_grub if file.path.lower().endswith("grub.cfg") else parse_pxelinux
-            entries += parse(text, file.path)
+            if file.path.lower().endswith("grub.cfg"):
+                entries += parse_grub(text, file.path, variables)
+            else:
+                entries += parse_pxelinux(text, file.path)
     return tuple(entries)
 
 
-def parse_grub(text: str, menu: str) -> list[MenuEntry]:
-    """Read a grub.cfg's entries, with what `set` gave the variables before them."""
-    variables: dict[str, str] = {}
+def parse_grub(text: str, menu: str, given: Mapping[str, str] | None = None) -> list[MenuEntry]:
+    """Read a grub.cfg's entries, with what `set` gave the variables before them, and with those given."""
+    variables: dict[str, str] = dict(given or {})
     entries: list[MenuEntry] = []
     title = ""
     for line in text.replace("\\\n", " ").splitlines():

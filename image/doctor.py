@@ -72,6 +72,8 @@ TEST_TOOLS = (
     Tool("ssh-keygen", "makes keys to show the fingerprints of", "openssh-client", "openssh"),
     Tool("dbus-daemon", "carries the agent's calls", "dbus-daemon", "dbus-daemon"),
     Tool("dbus-monitor", "listens to the agent's signals", "dbus-bin", "dbus-tools"),
+    Tool("dnsmasq", "answers a node that asks for an address", "dnsmasq-base", "dnsmasq"),
+    Tool("openssl", "makes keys and certificates to test with", "openssl", "openssl"),
     Tool("nft", "checks the agent's packet filter", "nftables", "nftables"),
     Tool("psql", "keeps an engine's data", "postgresql", "postgresql-server"),
     Tool("gcc", "compiles the oVirt SDK", "gcc", "gcc"),

@@ -1,32 +1,31 @@
 """virtnode-image: the command line."""
 
 import argparse
-import errno
 import json
 import logging
 import os
-import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 from image.artefacts import print_artefact
 from image.bases import Sources
 from image.boot import boot_artefact
 from image.builder import build_image
 from image.config import parse_size
+from image.custom_verbs import add_custom_verbs
 from image.doctor import GROUPS, find_missing, packages_of
 from image.media.table import MEDIA_MAKERS
 from image.plan import CHECKOUT, MEDIA, Options, Profile, check_kickstart, make_plan
 from image.progress import Steps, print_lines
 from image.sizes import print_sizes
 from image.tables import make_console
+from image.verb import run_verb
 from image.verify.matrix import CASES
 from image.verify.runner import verify_artefacts
 from image.verify.table import failure_lines, verdict_table, verdicts_json
 from image.verify.verdict import Verdict
-from nodelib.errors import Code, InvalidInput, VirtnodeError, exit_status
+from nodelib.errors import Code, exit_status
 
 logger = logging.getLogger(__name__)
 
@@ -37,29 +36,7 @@ DEFAULT_CACHE = Path("/var/cache/virtnode")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit status: 0 done, 1 failed, 2 wrong input, 130 interrupted."""
-    arguments = make_parser().parse_args(argv)
-    logging.basicConfig(format="%(message)s", level=logging.DEBUG if arguments.verbose else logging.INFO)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
-    try:
-        verb: Callable[[argparse.Namespace], int] = arguments.verb
-        return verb(arguments)
-    except InvalidInput as error:
-        print_lines([*error.problems, *_hint(error.hint)])
-        return exit_status(error.code)
-    except VirtnodeError as error:
-        print_lines([f"error: {error.message}", *_hint(error.hint)])
-        return exit_status(error.code)
-    except KeyboardInterrupt:
-        print_lines(["interrupted: nothing was left half done"])
-        return 130
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        print_lines(
-            [f"error: the disk is full: {error.filename or 'no space is left'}", *_hint("free some space")]
-        )
-        return exit_status(Code.FAILED)
+    return run_verb(make_parser(), argv)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -72,6 +49,7 @@ def make_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     _add_kickstart_verbs(verbs)
     _add_artefact_verbs(verbs)
+    add_custom_verbs(verbs)
     doctor = verbs.add_parser("doctor", help="say what this host lacks to build either base, and to test")
     doctor.add_argument(
         "--packages",
@@ -163,6 +141,12 @@ def _add_artefact_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentPars
     inspect = verbs.add_parser("inspect", help="say what an artefact is and how it boots")
     inspect.add_argument("artefact", type=Path)
     inspect.add_argument("--json", action="store_true")
+    inspect.add_argument(
+        "--original",
+        type=Path,
+        metavar="FILE",
+        help="what a customised artefact was made of, or its SHA256SUMS: is all the rest as it was?",
+    )
     inspect.set_defaults(verb=run_inspect)
     sizes = verbs.add_parser(
         "why-size", help="say what takes the bytes, compressed: by package, driver group, file"
@@ -241,7 +225,7 @@ def run_boot(arguments: argparse.Namespace) -> int:
 
 def run_inspect(arguments: argparse.Namespace) -> int:
     """Describe an artefact."""
-    print_artefact(arguments.artefact, as_json=arguments.json)
+    print_artefact(arguments.artefact, as_json=arguments.json, original=arguments.original)
     return 0
 
 
@@ -324,17 +308,6 @@ def _options(arguments: argparse.Namespace) -> Options:
         pxe_url=arguments.pxe_url,
         assembler=arguments.assembler,
     )
-
-
-def _hint(text: str) -> list[str]:
-    return [f"hint: {text}"] if text else []
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    # Once is enough: what the interruption cleans up shall not be interrupted by an impatient second one.
-    for repeated in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(repeated, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from image.config import BootProtocol, Network
+from nodelib.config_area import CONFIG_OPTION
 
 MAC_ADDRESS = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}", re.IGNORECASE)
 EVERY_PORT = Network(device="link")
@@ -84,7 +85,8 @@ def _network_unit(network: Network, networks: Sequence[Network]) -> str:
     sections = {"Match": _match(device), "Link": link, "Network": _addresses(network)}
     sections["Network"] += _vlans_of(device, networks)
     if network.protocol is BootProtocol.DHCP:
-        sections["DHCPv4"] = [("UseMTU", "yes")]
+        # A server may name a configuration by this option, and most send only what they are asked for.
+        sections["DHCPv4"] = [("UseMTU", "yes"), ("RequestOptions", str(CONFIG_OPTION))]
     return _sections(sections)
 
 

@@ -19,6 +19,7 @@ UNUSED = "tui/vendor-unused.txt"
 LAUNCHERS = {
     "virtnode-agent": "nodeagent.main",
     "virtnode-banner": "nodeagent.banner",
+    "virtnode-config": "nodeagent.boot_config",
     "virtnode-console": "tui.main",
     "virtnode-state": "nodeagent.state_disk",
     "virtnodectl": "nodeagent.control",

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import logging
+import random
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,11 @@ from pathlib import Path
 
 from nodeagent.administrator import LOGIN_COMMAND, Administrator
 from nodeagent.applier import Applier
+from nodeagent.backoff import Backoff
+from nodeagent.boot_config import read_report
 from nodeagent.clocks import Clocks
+from nodeagent.config_source import ConfigSource
+from nodeagent.config_url import read_marks
 from nodeagent.configuration import Configuration
 from nodeagent.decided import Deciding
 from nodeagent.dial import read_endpoint
@@ -125,6 +130,18 @@ class Agent:
         self._engine = self._configuration.intent.engine
         self._ssh = SshWatch(TreeFiles(root), applier.services, clocks.monotonic)
         self._watch = Watch(self._look)
+        self._has_document = threading.Event()
+        """A document was fetched, and waits to be taken up."""
+        self._source = ConfigSource(
+            root,
+            self._configuration.config_url,
+            marks=lambda: read_marks(root, self._facts.nics),
+            pins=lambda: self._configuration.intent.engine.ca,
+            is_open=self._configuration.is_open,
+            on_document=self._note_document,
+            backoff=Backoff(random.random),
+        )
+        self._source_watch = Watch(self._source.look)
 
     @property
     def guard(self) -> Guard:
@@ -144,10 +161,11 @@ class Agent:
     def stop(self) -> None:
         """End all threads."""
         self._watch.stop()
+        self._source_watch.stop()
         self._link.stop()
         self.closing.close()
         self.deeds.shutdown(cancel_futures=True)
-        for thread in (self._watch, self._link):
+        for thread in (self._watch, self._source_watch, self._link):
             if thread.ident is not None:
                 thread.join(10)
         # The watch asks for something to be done with its last look, too.
@@ -163,7 +181,8 @@ class Agent:
         state = read_state(self.root)
         validity = self._identity.validity()
         until = validity.end if validity else 0.0
-        problems = [*([state.problem] if state.problem else []), *self._configuration.problems]
+        problems = [*([state.problem] if state.problem else []), *read_report(self.root).problems]
+        problems += [*self._source.problems, *self._configuration.problems]
         return make_status(
             Observations(
                 facts=self._facts,
@@ -348,6 +367,7 @@ class Agent:
             logger.exception("the configuration could not be applied")
         if not self._has_looked.wait(FIRST_LOOK):
             logger.warning("nothing is known of this machine yet; its engine may take it for another")
+        self._source_watch.start()
         self._link.start()
 
     def _look(self) -> float:
@@ -361,6 +381,9 @@ class Agent:
         pending = self._configuration.pending()
         if pending is not None:
             self.deeds.submit(self._configuration.tick)
+        elif self._has_document.is_set():
+            self._has_document.clear()
+            self.deeds.submit(self._configuration.take_up)
         self._publish()
         # It waits for the service manager, and a countdown must not wait for that.
         self.asides.submit(self._ssh.look, self._configuration.intent.access.ssh, well=self._is_well())
@@ -414,6 +437,10 @@ class Agent:
             self._listeners.status(status)
 
     def _note_progress(self, progress: Progress) -> None:
+        self._watch.wake()
+
+    def _note_document(self) -> None:
+        self._has_document.set()
         self._watch.wake()
 
     def _note_configuration(self) -> None:

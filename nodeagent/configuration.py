@@ -9,8 +9,8 @@ from nodeagent.decided import Deciding
 from nodeagent.events import EventQueue
 from nodeagent.intent import Intent
 from nodeagent.intent_changes import hide_secrets
-from nodeagent.intent_sources import parse_node_toml
-from nodelib.bus import CheckReply, ConfigView, PendingChange, PlanReply
+from nodeagent.intent_sources import FETCHED, IMAGE, find_asked, parse_node_toml
+from nodelib.bus import ASK_MARK, CheckReply, ConfigView, PendingChange, PlanReply
 from nodelib.errors import Code, InvalidInput, VirtnodeError
 from nodelib.link import ApplyReply, Severity
 
@@ -39,8 +39,23 @@ class Configuration:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Tell what is wrong with the sources, and with what was to be applied at the start."""
-        return tuple(dict.fromkeys((*self._loaded.problems, *self._problems)))
+        """Tell what is wrong with the sources and with what was applied at the start, and what is asked."""
+        return tuple(dict.fromkeys((*self._loaded.problems, *self._problems, *self._questions())))
+
+    @property
+    def config_url(self) -> str:
+        """Where the kernel arguments say that more configuration can be fetched."""
+        return self._loaded.boot.config_url
+
+    def is_open(self) -> bool:
+        """Tell whether nobody said anything to this node yet, but the image and what was fetched."""
+        return set(self._loaded.origins.values()) <= {"built-in", f"/{IMAGE}", f"/{FETCHED}"}
+
+    def take_up(self) -> None:
+        """Make the machine what its sources say now, after one of them changed."""
+        self._problems = self._applier.settle()
+        self._events.add(kind="config-applied", text="a new configuration was fetched", actor="node")
+        self._changed()
 
     def start(self) -> None:
         """Put back what was left unconfirmed, then make the machine what its intent says."""
@@ -55,7 +70,8 @@ class Configuration:
 
     def show(self) -> ConfigView:
         """Show what is in force and where it came from; secrets are hidden."""
-        return ConfigView(hide_secrets(self._loaded.document), self._loaded.origins, self._loaded.problems)
+        problems = (*self._loaded.problems, *self._questions())
+        return ConfigView(hide_secrets(self._loaded.document), self._loaded.origins, problems)
 
     def check(self, text: str) -> CheckReply:
         """Tell all that is wrong with the text of a `node.toml`."""
@@ -138,6 +154,9 @@ class Configuration:
 
     def _note_kept(self, text: str, actor: str, applied: Applied) -> None:
         self._note("config-kept", text, actor, applied.before, applied.after)
+
+    def _questions(self) -> tuple[str, ...]:
+        return tuple(f"{ASK_MARK}{key}" for key in find_asked(self._loaded))
 
     def _note_reverted(self, reverted: Reverted | None, actor: str = "node") -> None:
         if reverted is not None:

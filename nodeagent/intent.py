@@ -191,6 +191,7 @@ class Intent:
     """Everything that a person or the engine decided about a node."""
 
     version: int = key(VERSION, "The version of this document's form.")
+    ask: tuple[str, ...] = key((), "Keys that a person at the console is asked for, once.", "asked-key")
     engine: EngineIntent = key(EngineIntent(), "The engine to join.")
     system: SystemIntent = key(SystemIntent(), "Name, time zone and keyboard.")
     dns: DnsIntent = key(DnsIntent(), "Name resolution.")

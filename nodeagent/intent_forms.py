@@ -5,10 +5,10 @@ import ipaddress
 import re
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from urllib.parse import urlsplit
 
-from nodeagent.intent import BOND_MODES
+from nodeagent.intent import BOND_MODES, Intent
 
 LONGEST_NAME = 15
 """Letters in the name of an interface, for the kernel keeps 16 bytes."""
@@ -161,8 +161,24 @@ def is_reference(value: str | int) -> bool:
 
 
 TEXT_PORT = r"[0-9]{1,5}(?:-[0-9]{1,5})?/(?:tcp|udp|sctp)"
+
+
+def is_askable(value: str | int) -> bool:
+    """Tell whether a text names a key that one answer can fill: that of a table, not of a list of tables."""
+    table, _, name = str(value).partition(".")
+    for one in fields(Intent):
+        if one.name == table != "network" and is_dataclass(one.default):
+            return name in {inner.name for inner in fields(one.default)}
+    return False
+
+
 FORMS: Mapping[str, Form] = {
     "": Form("", lambda value: True),
+    "asked-key": Form(
+        "a table and a key such as system.hostname, but none of network",
+        is_askable,
+        {"pattern": r"^(?!network\.)[a-z_]+\.[a-z_]+$"},
+    ),
     "address": Form("an IPv4 or IPv6 address", is_address),
     "bond-mode": form_of_words(*BOND_MODES),
     "domain": form_of_pattern("a domain such as example.org", HOST_NAME),

@@ -1,6 +1,7 @@
-"""Where an intent comes from: five sources, the later ones winning key by key."""
+"""Where an intent comes from: seven sources, the later ones winning key by key."""
 
 import copy
+import hashlib
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +18,11 @@ from nodelib.errors import InvalidInput
 BUILT_IN: Mapping[str, object] = {"version": VERSION}
 IMAGE = "usr/lib/virtnode/node.toml"
 EMBEDDED = "run/virtnode/embedded.toml"
+MEDIUM = "run/virtnode/medium.toml"
+FETCHED = "var/lib/virtnode/fetched.toml"
+"""The document of `node.config`, as it was fetched last; its first line names the URL, and counts."""
+CONFIG_URL = "run/virtnode/config-url"
+"""The URL that a DHCP server named, for when no kernel argument does."""
 STATE = "var/lib/virtnode/node.toml"
 GOOD_STATE = "var/lib/virtnode/node.toml.good"
 """A copy of the state as the agent last wrote it, for when somebody breaks the state by hand."""
@@ -69,6 +75,12 @@ def load_state(root: Path) -> dict[str, object]:
     return {}
 
 
+def find_asked(loaded: LoadedIntent) -> tuple[str, ...]:
+    """Name the keys that a person shall be asked for, and that nobody answered, at the node or at boot."""
+    prepared = {"", "built-in", *(f"/{path}" for path in (IMAGE, EMBEDDED, MEDIUM, FETCHED))}
+    return tuple(key for key in loaded.intent.ask if loaded.origins.get(key, "") in prepared)
+
+
 def is_state_broken(root: Path) -> bool:
     """Tell whether there is a state file that cannot be read."""
     problems: list[str] = []
@@ -86,6 +98,8 @@ def _load_below(root: Path, cmdline: str) -> LoadedIntent:
     sources = [
         *_read_files(root, (IMAGE,), problems),
         *_read_files(root, (EMBEDDED,), problems),
+        *_read_files(root, (MEDIUM,), problems),
+        *_read_fetched(root, arguments.boot.config_url, problems),
         Source(KERNEL, arguments.document),
     ]
     for source in sources:
@@ -124,6 +138,28 @@ def _read_files(root: Path, paths: tuple[str, ...], problems: list[str]) -> Iter
             problems.append(f"/{path}: cannot be read: {error}")
 
 
+def _read_fetched(root: Path, url: str, problems: list[str]) -> Iterator[Source]:
+    """Read what was fetched, if that was from the URL that this boot is about."""
+    wanted = url or read_config_url(root)
+    if wanted:
+        for source in _read_files(root, (FETCHED,), problems):
+            if source.text.partition("\n")[0] == fetched_mark(wanted):
+                yield source
+
+
+def read_config_url(root: Path) -> str:
+    """Read the URL that a DHCP server named; empty where none did."""
+    try:
+        return (root / CONFIG_URL).read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def fetched_mark(url: str) -> str:
+    """Make the first line of a fetched document: whoever reads it learns no password of a URL."""
+    return f"# Fetched by node.config {hashlib.sha256(url.encode()).hexdigest()}"
+
+
 def parse_node_toml(text: str, name: str) -> dict[str, object]:
     """Read the text of a `node.toml` into tables of the present version.
 
@@ -140,6 +176,15 @@ def parse_node_toml(text: str, name: str) -> dict[str, object]:
         found.sort(key=lambda one: find_line(text, one.path))
         raise InvalidInput([source.line(one) for one in found], "see docs/node-toml.md")
     return migrate(document)
+
+
+def lay_document(document: Mapping[str, object], source: Source) -> dict[str, object]:
+    """Lay a source over tables that are right; raises InvalidInput with all that is wrong then."""
+    merged = merge(document, source.document)
+    problems = read_intent(merged)[1]
+    if problems:
+        raise InvalidInput([source.line(one) for one in problems], "see docs/node-toml.md")
+    return merged
 
 
 def _syntax_line(message: str, name: str) -> str:

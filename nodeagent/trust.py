@@ -88,6 +88,25 @@ def verify_engine(hello: Hello, leaf: bytes, pins: Sequence[str], now: float) ->
     return Verified(pin_of(issuer), _check_time(certificate, issuer, hello.time, now))
 
 
+def verify_pinned(chain: Sequence[bytes], pins: Sequence[str]) -> None:
+    """Prove that a server is pinned, or is issued by what is pinned and shown along (DER, its own first).
+
+    Raises JoinError at the step TLS_PIN. The time is not looked at: a node may fetch before it knows it.
+    """
+    try:
+        certificates = [x509.load_der_x509_certificate(one) for one in chain]
+    except ValueError as error:
+        raise _denied("the server's certificate cannot be read", "is this an HTTPS server?") from error
+    pinned = [one for one in certificates if pin_of(one) in pins]
+    leaf = certificates[0] if certificates else None
+    if leaf is None or not any(one is leaf or _is_issued_by(leaf, one) for one in pinned):
+        raise _denied(
+            "the server shows no certificate that is pinned", "compare with the pin that the engine prints"
+        )
+    if leaf not in pinned and not _serves(leaf):
+        raise _denied("the server's certificate is not a server's", "a node may pose as the server")
+
+
 def _check_time(leaf: x509.Certificate, issuer: x509.Certificate, told: float, now: float) -> float:
     """Return how far our clock is behind. The engine's word counts only where ours is before its certificate.
 

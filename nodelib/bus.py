@@ -19,6 +19,8 @@ BUS_PATH = "/org/virtnode/Node1"
 INTERFACE = "org.virtnode.Node1"
 ERROR_PREFIX = "org.virtnode.Error."
 ENGINE_ORIGIN = "engine"
+ASK_MARK = "ask: "
+"""A problem that begins so names a key that the configuration leaves to whoever is at the console."""
 
 
 @dataclass(frozen=True)

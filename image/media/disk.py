@@ -11,9 +11,11 @@ from pathlib import Path
 
 from image.config import Partition
 from image.media import Payload
+from image.media.areas import DISK_ARGUMENTS, pack_arguments
 from image.media.fat import CLUSTER_SLACK, make_fat
 from image.media.grub import LIVE, RESCUE, SCREEN, SERIAL, Entry, make_core_image, menu_text
 from image.media.sparse import compress_sparse, read_sparse
+from nodelib.config_area import AREA_FILE, ConfigArea, pack_area
 from nodelib.errors import Code, VirtnodeError
 from nodelib.run import run
 
@@ -134,7 +136,13 @@ def bios_sectors(boot_image: bytes, core_image: bytes, sector: int) -> tuple[byt
 def make_esp(payload: Payload, workspace: Path, esp: Path, region: Region) -> None:
     """Make the EFI system partition: signed boot loaders, the menu, and slot A's kernel and initramfs."""
     menu = workspace / "disk-grub.cfg"
-    menu.write_text(menu_text(slot_entries(payload), timeout=payload.menu_timeout, folder="/a"))
+    entries = slot_entries(payload)
+    menu.write_text(
+        menu_text(entries, timeout=payload.menu_timeout, folder="/a", custom=f"/{DISK_ARGUMENTS}")
+    )
+    arguments, area = workspace / "disk-custom.cfg", workspace / "config.img"
+    arguments.write_bytes(pack_arguments(""))
+    area.write_bytes(pack_area(ConfigArea()))
     stub = workspace / "disk-stub.cfg"
     stub.write_text(f"search --no-floppy --set=root --label {ESP_LABEL}\nconfigfile ($root)/grub/grub.cfg\n")
     files = {
@@ -142,6 +150,8 @@ def make_esp(payload: Payload, workspace: Path, esp: Path, region: Region) -> No
         "EFI/BOOT/grubx64.efi": payload.boot.grub_disk,
         f"EFI/{payload.boot.vendor}/grub.cfg": stub,
         "grub/grub.cfg": menu,
+        DISK_ARGUMENTS: arguments,
+        AREA_FILE: area,
         "a/vmlinuz": payload.kernel,
         "a/initrd.img": payload.initramfs,
     }

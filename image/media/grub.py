@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from image.media.areas import MENU_VARIABLE
 from nodelib.run import run
 
 SCREEN = ("console=ttyS0,115200n8", "console=tty0")
@@ -25,11 +26,17 @@ if serial --unit=0 --speed=115200; then
 fi
 """
 
+CUSTOM = """\
+if [ -f {path} ]; then
+  source {path}
+fi
+"""
+
 ENTRY = """\
 menuentry '{title}' --id {name} {{
   echo 'Loading {title} ...'
-  linux {folder}/vmlinuz {arguments}
-  initrd {folder}/initrd.img
+  linux {folder}/vmlinuz {arguments} ${variable}
+  initrd {initrd}
 }}
 """
 
@@ -58,11 +65,25 @@ def live_entries(title: str, root: str, extra: Sequence[str]) -> tuple[Entry, ..
     )
 
 
-def menu_text(entries: Sequence[Entry], *, timeout: int, folder: str) -> str:
-    """Write grub.cfg; `folder` holds kernel and initramfs as GRUB sees them."""
-    blocks = [HEADER.format(default=entries[0].name, timeout=timeout)]
+def menu_text(
+    entries: Sequence[Entry], *, timeout: int, folder: str, custom: str = "", archive: str = ""
+) -> str:
+    """Write grub.cfg; `folder` holds kernel and initramfs as GRUB sees them.
+
+    `custom` is the file that more kernel arguments are read from, `archive` what goes before the initramfs.
+    """
+    header = HEADER.format(default=entries[0].name, timeout=timeout)
+    blocks = [header + (CUSTOM.format(path=custom) if custom else "")]
+    initrd = f"{archive} {folder}/initrd.img".strip()
     blocks += [
-        ENTRY.format(title=entry.title, name=entry.name, folder=folder, arguments=" ".join(entry.arguments))
+        ENTRY.format(
+            title=entry.title,
+            name=entry.name,
+            folder=folder,
+            arguments=" ".join(entry.arguments),
+            variable=MENU_VARIABLE,
+            initrd=initrd,
+        )
         for entry in entries
     ]
     return "\n".join(blocks)

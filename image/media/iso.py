@@ -5,8 +5,10 @@ import shutil
 from pathlib import Path
 
 from image.media import Payload
+from image.media.areas import ISO_ARGUMENTS, pack_arguments
 from image.media.fat import make_fat
 from image.media.grub import live_entries, make_core_image, menu_text
+from nodelib.config_area import AREA_FILE, ConfigArea, pack_area
 from nodelib.run import run
 
 FIND_MEDIUM = """\
@@ -44,7 +46,12 @@ def lay_out_tree(payload: Payload, tree: Path, workspace: Path) -> None:
     # Debian's signed GRUB takes for its root the file system that holds this file.
     (tree / ".disk/info").write_text(f"{payload.title}\n")
     entries = live_entries(payload.title, f"live:CDLABEL={payload.label}", payload.kernel_arguments)
-    (grub / "grub.cfg").write_text(menu_text(entries, timeout=payload.menu_timeout, folder="/boot"))
+    (grub / "grub.cfg").write_text(
+        menu_text(entries, timeout=payload.menu_timeout, folder="/boot", custom=f"/{ISO_ARGUMENTS}")
+    )
+    (tree / ISO_ARGUMENTS).write_bytes(pack_arguments(""))
+    (tree / AREA_FILE).parent.mkdir()
+    (tree / AREA_FILE).write_bytes(pack_area(ConfigArea()))
     early = FIND_MEDIUM.format(label=payload.label)
     core = workspace / "eltorito.img"
     make_core_image(payload.boot.grub_bios, "i386-pc-eltorito", "/boot/grub", early, core)

@@ -4,8 +4,10 @@ import shutil
 from pathlib import Path
 
 from image.media import Payload
+from image.media.areas import MENU_VARIABLE, PXE_ARCHIVE, pack_archive
 from image.media.grub import Entry, live_entries, menu_text
 from image.media.iso import link_or_copy
+from nodelib.config_area import ConfigArea
 
 NETWORK = ("ip=dhcp", "rd.neednet=1")
 ROOT = "rootfs.squashfs"
@@ -14,13 +16,16 @@ IPXE = """\
 #!ipxe
 # The folder that holds this script, as served by HTTP. Change this line when it is not the boot server's top.
 set base {base}
+# Kernel arguments of every entry, as virtnode-image customize writes them.
+set {variable}
 menu {title}
 {items}
 choose --timeout {milliseconds} --default {default} target && goto ${{target}} || shell
 {targets}"""
 IPXE_TARGET = """
 :{name}
-kernel ${{base}}/vmlinuz initrd=initrd.img {arguments}
+kernel ${{base}}/vmlinuz initrd={archive} initrd=initrd.img {arguments} ${{{variable}}}
+initrd ${{base}}/{archive}
 initrd ${{base}}/initrd.img
 boot
 """
@@ -28,11 +33,15 @@ boot
 GRUB = """\
 # The folder that holds this file, as served by HTTP. Change this line when it is not the boot server's top.
 set base={base}
+# Kernel arguments of every entry, as virtnode-image customize writes them.
+set {variable}=''
 
 """
 
 PXELINUX = """\
 # PXELINUX knows no variables: put the address of your web server after "live:" in each line.
+# The next line repeats what virtnode-image customize added to each APPEND.
+#{variable}=
 DEFAULT {default}
 PROMPT 1
 TIMEOUT {tenths}
@@ -42,7 +51,7 @@ PXELINUX_LABEL = """\
 LABEL {name}
   MENU LABEL {title}
   KERNEL vmlinuz
-  INITRD initrd.img
+  INITRD {archive},initrd.img
   APPEND {arguments}
 
 """
@@ -57,6 +66,7 @@ def make_pxe(payload: Payload, workspace: Path, output: Path) -> list[Path]:
     (folder / "pxelinux.cfg").mkdir(parents=True)
     shutil.copyfile(payload.kernel, folder / "vmlinuz")
     shutil.copyfile(payload.network_initramfs, folder / "initrd.img")
+    (folder / PXE_ARCHIVE).write_bytes(pack_archive(ConfigArea(), payload.epoch))
     link_or_copy(payload.rootfs, folder / ROOT)
     # UEFI machines load shim, which loads GRUB under this name from the same folder.
     shutil.copyfile(payload.boot.shim, folder / "shimx64.efi")
@@ -80,11 +90,18 @@ def ipxe_script(payload: Payload) -> str:
     return IPXE.format(
         base=payload.pxe_url or "http://${next-server}",
         title=payload.title,
+        variable=MENU_VARIABLE,
         items="\n".join(f"item {entry.name} {entry.title}" for entry in entries),
         milliseconds=max(payload.menu_timeout * 1000, 1),
         default=entries[0].name,
         targets="".join(
-            IPXE_TARGET.format(name=entry.name, arguments=" ".join(entry.arguments)) for entry in entries
+            IPXE_TARGET.format(
+                name=entry.name,
+                arguments=" ".join(entry.arguments),
+                archive=PXE_ARCHIVE,
+                variable=MENU_VARIABLE,
+            )
+            for entry in entries
         ),
     )
 
@@ -93,16 +110,25 @@ def grub_config(payload: Payload) -> str:
     """Write grub.cfg: kernel and initramfs from where GRUB itself came, the root by HTTP."""
     base = payload.pxe_url or "http://$net_default_server"
     entries = menu_entries(payload, "$base")
-    return GRUB.format(base=base) + menu_text(entries, timeout=payload.menu_timeout, folder="")
+    menu = menu_text(entries, timeout=payload.menu_timeout, folder="", archive=f"/{PXE_ARCHIVE}")
+    return GRUB.format(base=base, variable=MENU_VARIABLE) + menu
 
 
 def pxelinux_config(payload: Payload) -> str:
     """Write pxelinux.cfg/default."""
     entries = menu_entries(payload, payload.pxe_url or PXELINUX_SERVER)
     labels = (
-        PXELINUX_LABEL.format(name=entry.name, title=entry.title, arguments=" ".join(entry.arguments))
+        PXELINUX_LABEL.format(
+            name=entry.name,
+            title=entry.title,
+            arguments=" ".join(entry.arguments),
+            archive=PXE_ARCHIVE,
+        )
         for entry in entries
     )
     return PXELINUX.format(
-        default=entries[0].name, tenths=max(payload.menu_timeout * 10, 1), labels="".join(labels)
+        default=entries[0].name,
+        tenths=max(payload.menu_timeout * 10, 1),
+        labels="".join(labels),
+        variable=MENU_VARIABLE,
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from nodeagent.intent import Addresses, BondIntent, BridgeIntent, NetworkIntent, NicIntent, VlanIntent
 from nodeagent.network.links import Link, Links, normal
+from nodelib.config_area import CONFIG_OPTION
 
 PREFIX = "20-virtnode-"
 """Ours come before the image's own, which begin with 30 to 90: the first that matches a link counts."""
@@ -109,6 +110,7 @@ def _addresses(intent: Addresses) -> tuple[Settings, dict[str, Settings]]:
     # What a server knows a node by must not change from boot to boot, as the machine id may.
     if ipv4 == "dhcp":
         more["DHCPv4"] = [("ClientIdentifier", "mac"), ("UseMTU", "yes")]
+        more["DHCPv4"] += [("RequestOptions", str(CONFIG_OPTION))]
     if ipv6 in ("auto", "dhcp"):
         more["DHCPv6"] = [("DUIDType", "link-layer")]
         more["DHCPv6"] += [("WithoutRA", "solicit")] if ipv6 == "dhcp" else []

@@ -1,11 +1,15 @@
 """The initramfs: dracut's command line, and what an archive is found to hold."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from image.initramfs import DRACUT_MODULES, LOCAL, NETWORK, dracut_argv, list_drivers
+from image.media.areas import pack_archive
+from nodeagent.boot_config import INITRAMFS_AREA
+from nodelib.config_area import ConfigArea, parse_area
 
 
 @pytest.mark.parametrize("modules", [LOCAL, NETWORK])
@@ -39,6 +43,28 @@ def test_our_dracut_modules_can_run() -> None:
         assert (folder / "module-setup.sh").exists()
         for script in folder.glob("*.sh"):
             subprocess.run(["sh", "-n", script], check=True)
+
+
+@pytest.mark.integration
+@pytest.mark.skipif(shutil.which("busybox") is None, reason="busybox is not installed")
+def test_the_area_of_a_pxe_folder_outlives_the_initramfs(tmp_path: Path) -> None:
+    """What the kernel unpacked beside the initramfs is where the node looks for it, for root alone."""
+    (tmp_path / "bin").mkdir()
+    for name in ("sh", "cp", "mkdir"):
+        shutil.copyfile(str(shutil.which("busybox")), tmp_path / "bin" / name)
+        (tmp_path / "bin" / name).chmod(0o755)
+    shutil.copyfile(DRACUT_MODULES / "91virtnode/keep-config.sh", tmp_path / "hook.sh")
+    hook = ["chroot", str(tmp_path), "/bin/sh", "/hook.sh"]
+    subprocess.run(hook, check=True)
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "archive").write_bytes(pack_archive(ConfigArea(b"version = 1\n"), 0))
+    with (tmp_path / "archive").open("rb") as archive:
+        argv = ["cpio", "--extract", "--make-directories", "--quiet"]
+        subprocess.run(argv, stdin=archive, cwd=tmp_path, check=True)
+    subprocess.run(hook, check=True)
+    kept = tmp_path / INITRAMFS_AREA
+    assert parse_area(kept.read_bytes()).payload == b"version = 1\n"
+    assert kept.stat().st_mode & 0o777 == 0o600
 
 
 def test_an_archives_drivers_are_listed(tmp_path: Path) -> None:

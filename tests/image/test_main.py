@@ -1,13 +1,17 @@
 """The command line: its options, what it prints, and how it ends."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from image.main import find_host_family, main, make_parser, parse_media
 from tests.image.archives import make_archive, served
+from tests.image.cli import environment
 
+START = [sys.executable, "-m", "image.start"]
 GOOD = "%addon virtnode_image\nbase debian\nsuite trixie\n%end\n%packages\nsystemd\nudev\n%end\n"
 
 
@@ -58,6 +62,21 @@ def test_plan_shows_what_a_build_would_do(
 def test_media_may_be_named_in_any_order_and_once() -> None:
     """A name that comes twice counts once."""
     assert parse_media("pxe,iso,pxe") == ("pxe", "iso")
+
+
+def test_the_program_starts_with_every_verb(tmp_path: Path) -> None:
+    """The quick verbs go without the builder's libraries; the rest is there as well."""
+    answer = tmp_path / "node.toml"
+    answer.write_text("version = 1\n")
+    seen = "import sys; from image.start import main; main(); sys.exit('pykickstart' in sys.modules)"
+    for words, status in ((["validate", str(answer)], 0), (["check", str(tmp_path / "none.ks")], 1)):
+        done = subprocess.run([sys.executable, "-c", seen, *words], env=environment(), check=False)
+        assert done.returncode == status
+    done = subprocess.run(
+        [*START, "validate", str(tmp_path)], env=environment(), capture_output=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"error: ")
 
 
 WRONG = {

@@ -10,6 +10,7 @@ from nodeagent.intent_sources import (
     GOOD_STATE,
     IMAGE,
     STATE,
+    find_asked,
     leaf_keys,
     load_intent,
     load_state,
@@ -184,3 +185,21 @@ def test_documents_of_an_older_version_go_up_and_back() -> None:
 def test_a_document_without_a_version_is_of_the_newest() -> None:
     """Nothing is migrated that does not say that it is old."""
     assert migrate({"engine": {"server": "e"}}) == {"version": 2, "engine": {"server": "e"}}
+
+
+def test_what_is_asked_is_asked_until_it_is_answered(tmp_path: Path) -> None:
+    """A value that was prepared is a proposal; a kernel argument or the state is an answer."""
+    text = 'ask = ["system.hostname", "system.timezone", "engine.address"]\n[system]\nhostname = "node"\n'
+    write(tmp_path, EMBEDDED, text)
+    assert find_asked(load_intent(tmp_path, "")) == ("system.hostname", "system.timezone", "engine.address")
+    write(tmp_path, STATE, 'version = 1\n[system]\nhostname = "node"\n')
+    assert find_asked(load_intent(tmp_path, "node.engine=one")) == ("system.timezone",)
+
+
+@pytest.mark.parametrize(
+    "key", ["system", "system.colour", "network.nic", "version", "ask", "", "system.hostname.x"]
+)
+def test_what_cannot_be_asked_is_told(key: str) -> None:
+    """One answer fills one key."""
+    with pytest.raises(InvalidInput, match=r"1: ask\[0\]: .* is wrong; allowed: a table and a key"):
+        parse_node_toml(f'ask = ["{key}"]\n', "node.toml")

@@ -139,6 +139,8 @@ def test_an_esp_holds_the_chain_and_the_slot(tmp_path: Path) -> None:
         "EFI/BOOT/grubx64.efi",
         "EFI/debian/grub.cfg",
         "grub/grub.cfg",
+        "grub/custom.cfg",
+        "virtnode/config.img",
         "a/vmlinuz",
         "a/initrd.img",
     }

@@ -29,6 +29,7 @@ def test_the_folder_has_what_the_menus_name(tmp_path: Path) -> None:
     names = {str(path.relative_to(out / "pxe")) for path in files}
     assert names == {
         "boot.ipxe",
+        "config.img",
         "grub.cfg",
         "grub/grub.cfg",
         "grubx64.efi",

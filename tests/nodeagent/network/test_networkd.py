@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from nodeagent.config_url import find_dhcp_url
 from nodeagent.intent import BridgeIntent, Match, NetworkIntent, NicIntent
 from nodeagent.network.units import network_units
 from tests.nodeagent.network.test_units import NETWORKS
@@ -60,6 +62,32 @@ class Networkd:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(0.1)
         return True
+
+    @property
+    def root(self) -> Path:
+        """Its file system, as it sees it."""
+        return Path(f"/proc/{self._process.pid}/root")
+
+    @contextmanager
+    def dhcp_server(self, folder: Path, *options: str) -> Iterator[None]:
+        """Run a DHCP server at the other end of its port."""
+        inside = ["nsenter", f"--net=/proc/{self._process.pid}/ns/net"]
+        subprocess.run([*inside, "ip", "address", "add", "192.0.2.1/24", "dev", "port1"], check=True)
+        argv = [
+            *inside,
+            "dnsmasq",
+            "--keep-in-foreground",
+            "--conf-file=/dev/null",
+            "--port=0",
+            "--user=root",
+        ]
+        argv += ["--interface=port1", "--bind-interfaces", "--dhcp-range=192.0.2.100,192.0.2.110,1h"]
+        argv += [f"--dhcp-leasefile={folder / 'leases'}", f"--pid-file={folder / 'pid'}", *options]
+        with subprocess.Popen(argv, stderr=subprocess.DEVNULL) as server:
+            try:
+                yield
+            finally:
+                server.terminate()
 
     def addresses(self, link: str) -> set[str]:
         """List the addresses of a link that others can reach."""
@@ -139,3 +167,16 @@ def test_networkd_makes_the_network_that_was_asked_for(tmp_path: Path) -> None:
         assert running.wait(lambda: running.addresses("guests") == {"203.0.113.1/24"}), running.said
         assert running.ip("link", "show", "dev", "port0")[0]["master"] == "br0"
         assert running.ip("link", "show", "dev", "br0")[0]["mtu"] == 1400
+
+
+@pytest.mark.skipif(shutil.which("dnsmasq") is None, reason="dnsmasq is not installed")
+def test_networkd_asks_for_the_url_of_a_configuration(tmp_path: Path) -> None:
+    """A server that sends only what it is asked for names it, and we find it in what networkd keeps."""
+    network = NetworkIntent(nic=(NicIntent(match=Match(name="port0")),))
+    url = "http://192.0.2.1/${mac}.toml"
+    with networkd(network, tmp_path) as running:
+        if not running.ip("link", "show", "dev", "port0"):
+            pytest.skip("this kernel has no veth")
+        with running.dhcp_server(tmp_path, f"--dhcp-option=224,{url}"):
+            assert running.wait(lambda: bool(running.addresses("port0"))), running.said
+            assert running.wait(lambda: find_dhcp_url(running.root) == url), running.said

@@ -10,6 +10,7 @@ depends() {
 }
 
 install() {
-    inst_multiple cp uname
+    inst_multiple cp mkdir uname
     inst_hook pre-pivot 50 "$moddir/keep-modules.sh"
+    inst_hook pre-pivot 51 "$moddir/keep-config.sh"
 }
