@@ -69,8 +69,8 @@ def menu_text(entries: Sequence[Entry], *, timeout: int, folder: str) -> str:
 
 
 CORE_MODULES = (
-    "biosdisk", "configfile", "echo", "fat", "iso9660", "linux", "loadenv", "ls", "normal", "part_gpt",
-    "part_msdos", "reboot", "halt", "search", "search_fs_file", "search_fs_uuid", "search_label", "serial",
+    "biosdisk", "configfile", "echo", "fat", "iso9660", "linux", "loadenv", "ls", "minicmd", "normal",
+    "part_gpt", "part_msdos", "reboot", "halt", "search", "search_fs_file", "search_fs_uuid", "search_label", "serial",
     "sleep", "terminal", "test",
 )  # fmt: skip
 
