@@ -4,9 +4,14 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from nodeagent.changes import Change
-from nodeagent.intent import EngineIntent, Intent
+from nodeagent.intent import EngineIntent, InstallIntent, Intent
 
 HIDDEN = "(hidden)"
+SECRETS = {
+    name: {field.name for field in fields(table) if field.metadata["secret"]}
+    for name, table in (("engine", EngineIntent), ("install", InstallIntent))
+}
+"""The keys of each table that are never shown."""
 
 
 def engine_changes(before: EngineIntent, after: EngineIntent) -> tuple[Change, ...]:
@@ -31,17 +36,16 @@ def _shown(value: object, *, secret: bool) -> str:
 def hide_secrets(document: dict[str, object]) -> dict[str, object]:
     """Copy the tables of an intent with what is secret replaced: for people, logs and support files."""
     hidden: dict[str, object] = {}
-    secrets = {field.name for field in fields(EngineIntent) if field.metadata["secret"]}
     for name, table in document.items():
-        if name == "engine" and isinstance(table, dict):
-            table = {key: HIDDEN if key in secrets and value else value for key, value in table.items()}
+        if name in SECRETS and isinstance(table, dict):
+            table = {key: HIDDEN if key in SECRETS[name] and value else value for key, value in table.items()}
         hidden[name] = table
     return hidden
 
 
 def secret_values(intent: Intent) -> tuple[str, ...]:
     """List the secrets of an intent, for whoever must prove that none of them goes out."""
-    values = [
-        getattr(intent.engine, field.name) for field in fields(EngineIntent) if field.metadata["secret"]
-    ]
-    return tuple(str(value) for value in values if value)
+    tables = ((getattr(intent, name), keys) for name, keys in SECRETS.items())
+    return tuple(
+        str(value) for table, keys in tables for key in sorted(keys) if (value := getattr(table, key))
+    )

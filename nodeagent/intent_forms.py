@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from nodeagent.intent import BOND_MODES
+from nodelib.errors import VirtnodeError
+from nodelib.install_rules import read_rule
 
 LONGEST_NAME = 15
 """Letters in the name of an interface, for the kernel keeps 16 bytes."""
@@ -155,12 +157,25 @@ def is_reference(value: str | int) -> bool:
     return re.fullmatch(MAC, text) is not None or (is_path(text) if ":" in text else is_interface(text))
 
 
+def is_disk_rule(value: str | int) -> bool:
+    """Tell whether a text is a rule that chooses a disk."""
+    try:
+        read_rule(str(value))
+    except VirtnodeError:
+        return False
+    return True
+
+
 TEXT_PORT = r"[0-9]{1,5}(?:-[0-9]{1,5})?/(?:tcp|udp|sctp)"
 FORMS: Mapping[str, Form] = {
     "": Form("", lambda value: True),
+    "after": form_of_words("reboot", "poweroff", "stay"),
     "address": Form("an IPv4 or IPv6 address", is_address),
     "bond-mode": form_of_words(*BOND_MODES),
+    "data": form_of_words("lvm", "none"),
+    "disk-rule": Form("a rule such as smallest, serial:S4EW*, or bus:nvme,first", is_disk_rule),
     "domain": form_of_pattern("a domain such as example.org", HOST_NAME),
+    "esp-size": form_of_range("MiB from 128 to 4096", 128, 4096),
     "host": Form("a host name or an address", is_host),
     "host-port": Form("HOST, HOST:PORT, [IPV6] or [IPV6]:PORT", is_host_port),
     "hostname": form_of_pattern(
@@ -185,13 +200,20 @@ FORMS: Mapping[str, Form] = {
     "port": Form("PORT/tcp, PORT/udp, PORT/sctp or FIRST-LAST/tcp", is_port, {"pattern": f"^{TEXT_PORT}$"}),
     "proxy": Form("http://HOST:PORT", lambda value: is_url(value, ("http",), path=False)),
     "reference": Form("a MAC address, a path such as pci-0000:00:03.0, or a name", is_reference),
+    "slot-size": form_of_range("MiB from 256 to 65536", 256, 65536),
     "ssh": form_of_words("on", "off", "auto"),
     "ssh-key": Form("one line of a .pub file", is_ssh_key),
+    "state-size": form_of_range("MiB from 64 to 1048576", 64, 1048576),
     "syslog": Form(
         "udp://HOST:PORT or tcp://HOST:PORT", lambda value: is_url(value, ("udp", "tcp"), path=False)
     ),
     "timezone": form_of_pattern("a name such as Europe/Berlin", r"[A-Za-z0-9+_-]+(?:/[A-Za-z0-9+_-]+){0,2}"),
     "token": form_of_pattern("letters, digits, `.`, `_`, `-`, at most 256", r"[A-Za-z0-9._~=-]{1,256}"),
+    "treasure": form_of_pattern("a name of what the plan lists, contents, or all", r"[A-Za-z0-9+_.-]{1,127}"),
+    "webhook": Form(
+        "http:// or https:// and a host",
+        lambda value: is_url(value, ("http", "https"), path=True, query=True),
+    ),
     "vlan-id": form_of_range("a number from 1 to 4094", 1, 4094),
 }
 """Every form by its name; an empty text is allowed wherever it is the default."""

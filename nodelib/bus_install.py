@@ -56,8 +56,8 @@ class InstallRegion:
 class InstallRequest:
     """What is to be installed where; what is empty is as [install] of the configuration says.
 
-    `rule` is a rule or a device's path. With `keep`, state and data of a node that is there stay. `wipe` names
-    treasures of the disk that may be destroyed, or says `all`.
+    `rule` is a rule or a path of a device. With `keep`, state and data of a node that is there stay. `wipe`
+    names treasures of the disk that may be destroyed, or says `all`.
     """
 
     rule: str = ""

@@ -18,8 +18,8 @@ BOOT_MEDIUM = "it is the medium that this system runs from"
 READ_ONLY = "it is read-only"
 
 HINT = (
-    "a rule is a device, `smallest`, `largest`, `first`, or some of name: id: path: serial: model: bus: size: "
-    "rotational:, with commas between"
+    "a rule is a device, `smallest`, `largest`, `first`, or some of name: id: path: serial: model: bus: "
+    "size: rotational:, with commas between"
 )
 UNITS = {"": 1, "M": 10**6, "G": 10**9, "T": 10**12}
 SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([MGT]?)B?", re.IGNORECASE)
@@ -62,7 +62,7 @@ def read_rule(text: str) -> Rule:
 
 
 def choose_disk(text: str, disks: Sequence[InstallDisk]) -> InstallDisk:
-    """Return the one disk that a rule means; raises VirtnodeError (not-found, conflict) listing what there is.
+    """Return the one disk that a rule means; raises VirtnodeError (not-found, conflict) listing disks.
 
     The boot medium, what is read-only and what is too small are never meant, unless named by their path.
     """

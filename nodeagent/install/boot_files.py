@@ -1,4 +1,4 @@
-"""Kernel, initramfs and boot loaders: found on the medium or its server, each checked by the root's own sums."""
+"""Kernel, initramfs and boot loaders of the medium or its server, checked by the sums that the root keeps."""
 
 import hashlib
 import os

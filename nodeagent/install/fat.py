@@ -85,7 +85,8 @@ def make_folders(files: Mapping[str, Content]) -> Folder:
         *parents, name = path.split("/")
         folder = root
         for parent in parents:
-            inner = folder.entries.setdefault(short_name(parent) and parent, Folder())
+            short_name(parent)
+            inner = folder.entries.setdefault(parent, Folder())
             assert isinstance(inner, Folder)
             folder = inner
         short_name(name)
@@ -96,7 +97,9 @@ def make_folders(files: Mapping[str, Content]) -> Folder:
 def short_name(name: str) -> bytes:
     """Return a name as FAT keeps it: eight letters and three; others are a mistake of ours."""
     stem, _, ending = name.upper().partition(".")
-    assert 1 <= len(stem) <= 8 and len(ending) <= 3 and (stem + ending).isascii(), name
+    assert name.isascii(), name
+    assert 1 <= len(stem) <= 8, name
+    assert len(ending) <= 3, name
     return stem.ljust(8).encode() + ending.ljust(3).encode()
 
 
@@ -124,7 +127,7 @@ class FatWriter:
         self._table: list[int] = [0x0FFFFF00 | MEDIA, LAST_CLUSTER]
 
     def write(self, files: Mapping[str, Content], on_bytes: Callable[[int], None]) -> dict[str, str]:
-        """Write all but the first sector, and return the SHA-256 of each file; `on_bytes` hears how far it is.
+        """Write all but the first sector; return each file's SHA-256. `on_bytes` hears how far it is.
 
         What was there is no file system any more from the first write on.
         """

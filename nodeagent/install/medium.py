@@ -1,4 +1,4 @@
-"""What this system runs from: the root's squashfs, the disks that must not be touched, where boot files are."""
+"""What this system runs from: the squashfs of its root, its disks, and where boot files are."""
 
 import os
 import re
