@@ -103,7 +103,7 @@ class Installation:
             return self._progress
 
     def begin_unattended(self) -> None:
-        """Do what `node.install` asks of a machine that nobody sits at; nothing where it asks for a person."""
+        """Do what `node.install` asks of a machine that nobody sits at; `ask` asks for a person."""
         boot = self._around.intent().boot.install
         if not boot or boot == ASK:
             return
