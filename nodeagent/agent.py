@@ -19,6 +19,9 @@ from nodeagent.facts.sources import Command, CommandRunner, read_text
 from nodeagent.facts.virtualisation import count_guests
 from nodeagent.health import Health, collect_health, read_load, read_uptime
 from nodeagent.identity import Identity, load_identity
+from nodeagent.install.installation import Installation
+from nodeagent.install.installation import Surroundings as InstallSurroundings
+from nodeagent.intent_changes import secret_values
 from nodeagent.ladder import LadderWatch, Surroundings
 from nodeagent.link_session import Joining
 from nodeagent.link_thread import LinkThread
@@ -86,6 +89,16 @@ class Agent:
         self._board = ProgressBoard(self._note_progress)
         self._events = EventQueue(root, clocks.wall)
         self._configuration = Configuration(applier, self._events, self._note_configuration)
+        self.installation = Installation(
+            InstallSurroundings(
+                root,
+                self._command,
+                self.facts,
+                lambda: self._configuration.loaded,
+                self._events,
+                clocks.wall,
+            )
+        )
         joining = Joining(self._identity, self, self._board, self._events, self.deeds, clocks)
         self._link = LinkThread(joining, lambda: self._configuration.intent.engine)
         self._engine = self._configuration.intent.engine
@@ -206,14 +219,13 @@ class Agent:
 
     def write_support(self, request: SupportRequest) -> SupportReply:
         """Write what a helper needs to know, without any secret."""
-        engine = self._configuration.intent.engine
         files = collect_support(
             self.root,
             self.status(),
             self._facts,
             self._ladder.ladder,
             self._configuration.show(),
-            secrets=(engine.token, engine.proxy),
+            secrets=secret_values(self._configuration.intent),
             command=self._command,
         )
         path = write_support(Path(request.folder), self.hostname(), self._clocks.wall(), files)
@@ -227,6 +239,7 @@ class Agent:
             logger.exception("the configuration could not be applied")
         if not self._has_looked.wait(FIRST_LOOK):
             logger.warning("nothing is known of this machine yet; its engine may take it for another")
+        self.installation.begin_unattended()
         self._link.start()
 
     def _look(self) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from nodeagent.applier import Applier, Reverted
 from nodeagent.events import EventQueue
-from nodeagent.intent import Intent
+from nodeagent.intent import Intent, LoadedIntent
 from nodeagent.intent_changes import hide_secrets
 from nodeagent.intent_sources import parse_node_toml
 from nodelib.bus import CheckReply, ConfigView, PendingChange, PlanReply
@@ -34,6 +34,11 @@ class Configuration:
     def intent(self) -> Intent:
         """The intent in force."""
         return self._loaded.intent
+
+    @property
+    def loaded(self) -> LoadedIntent:
+        """The intent in force, with what the boot menu said of this boot alone."""
+        return self._loaded
 
     @property
     def problems(self) -> tuple[str, ...]:

@@ -53,7 +53,12 @@ def main() -> int:
 
 
 def is_stateless(command_line: str) -> bool:
-    """Tell whether the kernel arguments ask for a node without memory."""
+    """Tell whether the kernel arguments ask for a node without memory.
+
+    So does an installation: what it may write to must not be in use.
+    """
+    if any(word.startswith("node.install=") for word in command_line.split()):
+        return True
     words = [word for word in command_line.split() if word.partition("=")[0] == "node.stateless"]
     return bool(words) and words[-1].partition("=")[2].lower() not in ("0", "no", "off", "false")
 
@@ -61,7 +66,7 @@ def is_stateless(command_line: str) -> bool:
 def mount_state(root: Path, command: Runs = run) -> State:
     """Find, check and mount the file system; what stands in the way is a problem, never an error."""
     if is_stateless((root / "proc/cmdline").read_text()):
-        logger.info("node.stateless: the state disk, if there is one, is left alone")
+        logger.info("node.stateless or node.install: the state disk, if there is one, is left alone")
         return State()
     try:
         command(["udevadm", "settle", f"--timeout={SETTLE_SECONDS}"], check=False, timeout=SETTLE_SECONDS + 5)

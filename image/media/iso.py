@@ -6,7 +6,7 @@ from pathlib import Path
 
 from image.media import Payload
 from image.media.fat import make_fat
-from image.media.grub import live_entries, make_core_image, menu_text
+from image.media.grub import installed_entry, live_entries, make_core_image, menu_text
 from nodelib.run import run
 
 FIND_MEDIUM = """\
@@ -44,7 +44,8 @@ def lay_out_tree(payload: Payload, tree: Path, workspace: Path) -> None:
     # Debian's signed GRUB takes for its root the file system that holds this file.
     (tree / ".disk/info").write_text(f"{payload.title}\n")
     entries = live_entries(payload.title, f"live:CDLABEL={payload.label}", payload.kernel_arguments)
-    (grub / "grub.cfg").write_text(menu_text(entries, timeout=payload.menu_timeout, folder="/boot"))
+    menu = menu_text(entries, timeout=payload.menu_timeout, folder="/boot")
+    (grub / "grub.cfg").write_text(menu + installed_entry(payload.label))
     early = FIND_MEDIUM.format(label=payload.label)
     core = workspace / "eltorito.img"
     make_core_image(payload.boot.grub_bios, "i386-pc-eltorito", "/boot/grub", early, core)

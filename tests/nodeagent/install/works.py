@@ -40,8 +40,14 @@ def make_squashfs(path: Path, fill: bytes = b"s") -> Path:
 
 def make_boot_files(fill: str = "new") -> BootFiles:
     """Make boot files with contents of their own."""
+    kernel, initramfs, shim, grub = (
+        f"{fill} {name} ".encode() * 300 for name in ("kernel", "initrd", "shim", "grub")
+    )
     return BootFiles(
-        *(f"{fill} {name} ".encode() * 300 for name in ("kernel", "initrd", "shim", "grub")),
+        kernel,
+        initramfs,
+        shim,
+        grub,
         boot_image=(f"{fill} boot ".encode() * 60)[:510] + b"\x55\xaa",
         core_image=f"{fill} core ".encode() * 300,
     )
