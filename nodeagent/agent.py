@@ -139,7 +139,7 @@ class Agent:
                 fingerprint=self._identity.fingerprint,
                 ladder=self._ladder.ladder,
                 pending=self._configuration.pending(),
-                problems=(*problems, *self._health.problems),
+                problems=(*problems, *self.installation.problems, *self._health.problems),
             )
         )
 
@@ -239,7 +239,7 @@ class Agent:
             logger.exception("the configuration could not be applied")
         if not self._has_looked.wait(FIRST_LOOK):
             logger.warning("nothing is known of this machine yet; its engine may take it for another")
-        self.installation.begin_unattended()
+        self.installation.begin()
         self._link.start()
 
     def _look(self) -> float:

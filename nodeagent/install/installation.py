@@ -27,7 +27,7 @@ from nodelib.bus_install import (
 )
 from nodelib.errors import Code, VirtnodeError
 from nodelib.facts import Facts
-from nodelib.install_rules import ASK
+from nodelib.install_rules import ASK, describe_disk
 from nodelib.link import Severity
 from nodelib.run import run
 from nodelib.slots import Region
@@ -68,6 +68,7 @@ class Installation:
         self._lock = threading.Lock()
         self._progress = InstallProgress()
         self._thread: threading.Thread | None = None
+        self._unfinished: tuple[str, ...] = ()
 
     def view(self) -> InstallView:
         """List the disks."""
@@ -102,13 +103,37 @@ class Installation:
         with self._lock:
             return self._progress
 
-    def begin_unattended(self) -> None:
-        """Do what `node.install` asks of a machine that nobody sits at; `ask` asks for a person."""
-        boot = self._around.intent().boot.install
-        if not boot or boot == ASK:
-            return
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Tell of disks whose installation began before this start of the machine, and never ended."""
+        return () if self.progress().state is InstallState.SUCCEEDED else self._unfinished
+
+    def begin(self) -> None:
+        """Look for what an earlier start left unfinished, then do what `node.install` asks, if anything."""
+        try:
+            self._look_for_unfinished()
+            boot = self._around.intent().boot.install
+            if boot and boot != ASK:
+                self._begin_unattended()
+        except Exception:  # whatever is wrong with a disk, the node goes on without installing
+            logger.exception("the installation could not begin")
+
+    def _look_for_unfinished(self) -> None:
+        self._unfinished = tuple(
+            f"an installation to {describe_disk(disk)} began and never ended: install again"
+            for disk in self.view().disks
+            if disk.unfinished
+        )
+        for line in self._unfinished:
+            logger.warning("%s", line)
+
+    def _begin_unattended(self) -> None:
+        """Install without asking anybody; what is in the way is told, and nothing is done."""
         try:
             medium = find_medium(self._around.root)
+            problem = _medium_problem(medium)
+            if problem:
+                raise VirtnodeError(Code.UNAVAILABLE, problem)
             wanted = replace(self._wanted(InstallRequest(), medium), unattended=True)
             plan = self._plan(wanted, medium)
             if plan.disk.installed and plan.disk.build == wanted.build:

@@ -69,6 +69,7 @@ def prepare(
         marker=marker,
         state=scratch / "state",
         groups=() if plan.keep else tuple(_groups(plan)),
+        has_partitions=device.is_block_device(),
     )
     check_esp_size(work)
     return work
