@@ -183,6 +183,8 @@ def _post(url: str, text: str) -> None:
         with urllib.request.urlopen(request, timeout=POST_TIMEOUT):
             pass
     except (urllib.error.URLError, OSError, ValueError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
         raise VirtnodeError(
             Code.UNAVAILABLE, f"the survey was not taken: {error}", "--save FILE keeps it here"
         ) from error

@@ -81,6 +81,8 @@ def fetch_file(url: str) -> bytes:
         with urllib.request.urlopen(url, timeout=FETCH_TIMEOUT) as answer:
             data: bytes = answer.read(LARGEST + 1)
     except (urllib.error.URLError, OSError, ValueError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
         raise VirtnodeError(
             Code.UNAVAILABLE,
             f"{url} cannot be fetched: {error}",

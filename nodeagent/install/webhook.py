@@ -87,6 +87,7 @@ class Courier:
         try:
             self._send(self._url, body)
         except urllib.error.HTTPError as error:
+            error.close()
             logger.warning("the webhook did not take that the installation %s: HTTP %s", event, error.code)
             return error.code < 500
         except (OSError, ValueError) as error:
