@@ -11,8 +11,7 @@ from nodeagent.facts.sources import Command, read_text
 from nodeagent.install.disks import collect_install_disks
 from nodeagent.install.marker import Marker
 from nodeagent.install.medium import Medium, find_medium, squashfs_size
-from nodeagent.install.planning import Wanted, find_disk, make_plan, read_wanted
-from nodeagent.install.preparation import prepare, read_layout
+from nodeagent.install.preparation import prepare, read_answer, read_layout
 from nodeagent.install.steps import Step, Work, installation_steps
 from nodeagent.install.webhook import Courier, InstallNews
 from nodeagent.intent import LoadedIntent
@@ -27,6 +26,7 @@ from nodelib.bus_install import (
 )
 from nodelib.errors import Code, VirtnodeError
 from nodelib.facts import Facts
+from nodelib.install_planning import Wanted, find_disk, make_plan, read_wanted
 from nodelib.install_rules import ASK, describe_disk
 from nodelib.link import Severity
 from nodelib.run import run
@@ -134,7 +134,7 @@ class Installation:
             problem = _medium_problem(medium)
             if problem:
                 raise VirtnodeError(Code.UNAVAILABLE, problem)
-            wanted = replace(self._wanted(InstallRequest(), medium), unattended=True)
+            wanted = self._wanted(InstallRequest(), medium).as_unattended()
             plan = self._plan(wanted, medium)
             if plan.disk.installed and plan.disk.build == wanted.build:
                 self._set(step=f"{plan.disk.name} has this system already", hint="start the machine from it")
@@ -159,7 +159,8 @@ class Installation:
             except (VirtnodeError, OSError):
                 logger.info("the size of this system cannot be told")
         build = self._around.facts().build_id
-        return read_wanted(request, loaded.intent.install, loaded.boot.install, size, build)
+        answer = read_answer(loaded.intent.install)
+        return read_wanted(request, answer, loaded.boot.install, size, build)
 
     def _plan(self, wanted: Wanted, medium: Medium) -> InstallPlan:
         disks = collect_install_disks(self._around.root, self._around.command, medium)
@@ -293,4 +294,4 @@ def _medium_problem(medium: Medium) -> str:
 
 
 def _prepare(root: Path, plan: InstallPlan, loaded: LoadedIntent, medium: Medium, marker: Marker) -> Work:
-    return prepare(root, plan, loaded.intent.install, medium, marker)
+    return prepare(root, plan, read_answer(loaded.intent.install), medium, marker)

@@ -11,7 +11,6 @@ from nodeagent.install.boot_files import BootFiles, load_boot_files
 from nodeagent.install.command_line import installed_arguments
 from nodeagent.install.marker import Marker
 from nodeagent.install.medium import Medium, squashfs_size
-from nodeagent.install.planning import plan_regions
 from nodeagent.install.steps import Work, check_esp_size, copy_state
 from nodeagent.intent import InstallIntent
 from nodeagent.intent_sources import STATE as STATE_FILE
@@ -20,6 +19,7 @@ from nodeagent.intent_state import write_toml
 from nodeagent.kernel_arguments import read_kernel_arguments
 from nodelib.bus_install import InstallPlan
 from nodelib.errors import Code, VirtnodeError
+from nodelib.install_planning import Answer, plan_regions
 from nodelib.run import run
 from nodelib.slots import MEBIBYTE, SECTOR, SLOT_A, UNFINISHED, Region
 
@@ -34,7 +34,7 @@ Layout = tuple[tuple[Region, ...], dict[str, str]]
 def prepare(
     root: Path,
     plan: InstallPlan,
-    sizes: InstallIntent,
+    sizes: Answer,
     medium: Medium,
     marker: Marker,
     *,
@@ -73,6 +73,11 @@ def prepare(
     )
     check_esp_size(work)
     return work
+
+
+def read_answer(intent: InstallIntent) -> Answer:
+    """Take what the configuration says of installation out of it."""
+    return Answer(**vars(intent))
 
 
 def read_layout(device: Path) -> Layout:

@@ -21,8 +21,8 @@ from nodeagent.install.disk_writer import (
 )
 from nodeagent.install.fat import Content, FatWriter, used_bytes
 from nodeagent.install.marker import Marker, marker_files, set_finished
-from nodeagent.install.planning import data_group
 from nodelib.errors import Code, VirtnodeError
+from nodelib.install_planning import data_group
 from nodelib.run import run
 from nodelib.slot_menu import disk_menu, environment_block, menu_stub, slot_config
 from nodelib.slots import (

@@ -12,7 +12,7 @@ from nodeagent.install.disks import DISKS_COMMAND, GROUPS_COMMAND
 from nodeagent.install.installation import Installation, Surroundings
 from nodeagent.install.marker import Marker
 from nodeagent.install.medium import Medium
-from nodeagent.install.preparation import prepare
+from nodeagent.install.preparation import prepare, read_answer
 from nodeagent.install.steps import Work
 from nodeagent.install.webhook import Courier
 from nodeagent.intent import BootArguments, InstallIntent, Intent, LoadedIntent
@@ -98,7 +98,12 @@ class Machine:
         ) -> Work:
             self.fail()
             return prepare(
-                root, plan, loaded.intent.install, medium, marker, load=lambda root, medium: make_boot_files()
+                root,
+                plan,
+                read_answer(loaded.intent.install),
+                medium,
+                marker,
+                load=lambda root, medium: make_boot_files(),
             )
 
         def make_courier(url: str) -> Courier:

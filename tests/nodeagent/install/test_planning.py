@@ -7,9 +7,8 @@ import pytest
 
 from nodeagent.install.disks import DOMAIN_TAG, collect_install_disks
 from nodeagent.install.medium import Medium, find_medium
-from nodeagent.install.planning import Wanted, make_plan, plan_regions, read_wanted
-from nodeagent.intent import InstallIntent
 from nodelib.bus_install import InstallDisk, InstallRequest
+from nodelib.install_planning import Answer, Wanted, make_plan, plan_regions, read_wanted
 from nodelib.slots import DATA, MEBIBYTE
 from tests.nodeagent.install.machines import Machine, disk, disk_row, part_row
 
@@ -23,7 +22,7 @@ def seen(tmp_path: Path, *rows: dict[str, object], groups: tuple[dict[str, objec
 def problems(found: InstallDisk, **more: Any) -> tuple[str, ...]:  # noqa: ANN401 - any of a request's fields
     """Plan an installation to a disk, and return what is in the way."""
     unattended = more.pop("unattended", False)
-    wanted = read_wanted(InstallRequest("/dev/sda", **more), InstallIntent(), "", 0, "")
+    wanted = read_wanted(InstallRequest("/dev/sda", **more), Answer(), "", 0, "")
     return make_plan(Wanted(**{**vars(wanted), "unattended": unattended}), found).problems
 
 
@@ -33,7 +32,7 @@ def test_a_blank_disk_is_fine(tmp_path: Path) -> None:
     assert problems(found) == ()
     assert problems(found, unattended=True) == ()
     assert found.confirmation == "7A3F"
-    plan = make_plan(Wanted("/dev/sda", False, (), InstallIntent()), found)
+    plan = make_plan(Wanted("/dev/sda", False, (), Answer()), found)
     assert [region.name for region in plan.regions] == [
         "bios", "esp", "virtnode-a", "virtnode-b", "virtnode-state", "virtnode-data",
     ]  # fmt: skip
@@ -125,7 +124,7 @@ def test_a_disk_says_what_is_on_it(tmp_path: Path) -> None:
     assert found.systems == ("Proxmox VE",)
     assert (
         "looks like one of Proxmox VE"
-        in make_plan(Wanted("/dev/sda", False, (), InstallIntent()), found).warnings[0]
+        in make_plan(Wanted("/dev/sda", False, (), Answer()), found).warnings[0]
     )
 
 
@@ -151,26 +150,26 @@ def test_nothing_can_be_kept_where_nothing_is() -> None:
 
 def test_sizes_are_the_configurations() -> None:
     """What is left is data, if there is a GiB of it and it is wanted."""
-    sizes = {region.name: region.size for region in plan_regions(disk(), InstallIntent(slot=2048, esp=512))}
+    sizes = {region.name: region.size for region in plan_regions(disk(), Answer(slot=2048, esp=512))}
     assert (sizes["virtnode-a"], sizes["virtnode-b"], sizes["esp"]) == (2048, 2048, 512)
     assert sizes[DATA] > 80_000
-    assert DATA not in {region.name for region in plan_regions(disk(), InstallIntent(data="none"))}
+    assert DATA not in {region.name for region in plan_regions(disk(), Answer(data="none"))}
     small = disk(size_bytes=8 * 10**9)
-    assert sum(region.size for region in plan_regions(small, InstallIntent())) * MEBIBYTE < 8 * 10**9
+    assert sum(region.size for region in plan_regions(small, Answer())) * MEBIBYTE < 8 * 10**9
     assert problems(small) == ()
 
 
 def test_a_system_larger_than_its_slot_is_refused() -> None:
     """So are sizes larger than the disk."""
-    wanted = Wanted("/dev/sda", False, (), InstallIntent(), image_bytes=2000 * MEBIBYTE)
+    wanted = Wanted("/dev/sda", False, (), Answer(), image_bytes=2000 * MEBIBYTE)
     assert "a slot 1024 MiB" in make_plan(wanted, disk()).problems[0]
-    wanted = Wanted("/dev/sda", False, (), InstallIntent(slot=65536))
+    wanted = Wanted("/dev/sda", False, (), Answer(slot=65536))
     assert "MiB are needed" in make_plan(wanted, disk()).problems[0]
 
 
 def test_a_plan_has_another_name_when_the_disk_changes() -> None:
     """So that nobody confirms what is no more there."""
-    wanted = Wanted("/dev/sda", False, (), InstallIntent())
+    wanted = Wanted("/dev/sda", False, (), Answer())
     first = make_plan(wanted, disk()).id
     assert make_plan(wanted, disk()).id == first
     assert make_plan(wanted, disk(holds=("sda: gpt partition table",))).id != first
@@ -178,7 +177,7 @@ def test_a_plan_has_another_name_when_the_disk_changes() -> None:
 
 def test_a_request_wins_over_the_kernel_argument_and_that_over_the_configuration() -> None:
     """`ask` and `auto` are no rules."""
-    intent = InstallIntent(rule="largest")
+    intent = Answer(rule="largest")
     assert read_wanted(InstallRequest("first"), intent, "smallest", 0, "").rule == "first"
     assert read_wanted(InstallRequest(), intent, "smallest", 0, "").rule == "smallest"
     assert read_wanted(InstallRequest(), intent, "auto", 0, "").rule == "largest"

@@ -2,9 +2,8 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from nodeagent.intent import InstallIntent
 from nodelib.bus_install import InstallDisk, InstallPlan, InstallRegion, InstallRequest
 from nodelib.codec import to_json
 from nodelib.errors import Code, VirtnodeError
@@ -26,6 +25,21 @@ TABLE_END = 2
 """MiB that stay free at the end of a disk, for the partition table's second copy."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """[install] of a `node.toml`: what is asked before anybody sees the machine; sizes in MiB."""
+
+    rule: str = ""
+    keep: bool = False
+    wipe: tuple[str, ...] = ()
+    esp: int = 256
+    slot: int = 1024
+    state: int = 1024
+    data: str = "lvm"
+    after: str = "reboot"
+    webhook: str = ""
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What was asked, by whoever asked: the request over the configuration."""
@@ -33,23 +47,27 @@ class Wanted:
     rule: str
     keep: bool
     wipe: tuple[str, ...]
-    sizes: InstallIntent
+    sizes: Answer
     image_bytes: int = 0
     """Size of the squashfs; 0 where it is not known."""
     build: str = ""
     unattended: bool = False
 
+    def as_unattended(self) -> "Wanted":
+        """Return the same, where nobody is there to confirm anything."""
+        return replace(self, unattended=True)
+
 
 def read_wanted(
-    request: InstallRequest, intent: InstallIntent, boot_rule: str, image_bytes: int, build: str
+    request: InstallRequest, answer: Answer, boot_rule: str, image_bytes: int, build: str
 ) -> Wanted:
     """Lay a request over the kernel argument, and that over the configuration."""
     argument = "" if boot_rule in (ASK, AUTO) else boot_rule
     return Wanted(
-        rule=request.rule or argument or intent.rule,
-        keep=request.keep or intent.keep,
-        wipe=request.wipe or intent.wipe,
-        sizes=intent,
+        rule=request.rule or argument or answer.rule,
+        keep=request.keep or answer.keep,
+        wipe=request.wipe or answer.wipe,
+        sizes=answer,
         image_bytes=image_bytes,
         build=build,
     )
@@ -84,7 +102,7 @@ def make_plan(wanted: Wanted, disk: InstallDisk, present: tuple[Region, ...] = (
     )
 
 
-def plan_regions(disk: InstallDisk, sizes: InstallIntent) -> tuple[Region, ...]:
+def plan_regions(disk: InstallDisk, sizes: Answer) -> tuple[Region, ...]:
     """Lay out a disk; data takes what is left, and nothing if that is less than a GiB."""
     fixed = {ESP: sizes.esp, SLOT_A: sizes.slot, STATE: sizes.state}
     end = lay_out(fixed)[-1]
