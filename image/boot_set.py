@@ -1,12 +1,16 @@
 """What a node installs to disks: GRUB for BIOS in its root, and the sums of all that starts this root."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from image.bases import BootFiles
+from image.config import Partition
 from image.media.disk import make_disk_core
 
+SIZE_KEYS = {"/boot/efi": ("esp", 128), "/": ("slot", 256), "/var/lib/virtnode": ("state", 64)}
+"""Mount point of a `part` command: the key of [install] in the node's configuration, and its least MiB."""
+NODE_TOML = "usr/lib/virtnode/node.toml"
 PLACE = "usr/lib/virtnode/boot"
 SUMS = "SHA256SUMS"
 
@@ -32,4 +36,18 @@ def install_boot_set(root: Path, boot: BootFiles, kernel: Mapping[str, Path]) ->
     )
     (folder / SUMS).write_text(sums)
     for path in folder.iterdir():
+        path.chmod(0o644)
+
+
+def install_sizes(root: Path, partitions: Sequence[Partition]) -> None:
+    """Let installations from this image use the sizes of its kickstart, as the disk image does."""
+    asked = {partition.mountpoint: partition.size for partition in partitions}
+    rows = [
+        f"{key} = {max(asked[mountpoint], least)}"
+        for mountpoint, (key, least) in SIZE_KEYS.items()
+        if mountpoint in asked
+    ]
+    if rows:
+        path = root / NODE_TOML
+        path.write_text("\n".join(["version = 1", "", "[install]", *rows]) + "\n")
         path.chmod(0o644)

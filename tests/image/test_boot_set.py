@@ -3,9 +3,11 @@
 import hashlib
 from pathlib import Path
 
-from image.boot_set import PLACE, install_boot_set
+from image.boot_set import PLACE, install_boot_set, install_sizes
+from image.config import Partition
 from image.media.grub import installed_entry
 from nodeagent.install.boot_files import HOME, KERNEL, SUMS, read_sums
+from nodeagent.intent_sources import load_intent
 from nodelib.run import run
 from tests.image.payloads import LABEL, make_payload, need_grub
 
@@ -32,3 +34,14 @@ def test_the_medium_starts_the_disk_that_it_installed(tmp_path: Path) -> None:
     script = tmp_path / "grub.cfg"
     script.write_text(text)
     run(["grub-script-check", script])
+
+
+def test_sizes_of_the_kickstart_are_the_installers(tmp_path: Path) -> None:
+    """As far as it takes them; the rest stays as it is by default."""
+    (tmp_path / "usr/lib/virtnode").mkdir(parents=True)
+    install_sizes(tmp_path, ())
+    assert load_intent(tmp_path, "").document == {"version": 1}
+    install_sizes(tmp_path, (Partition("/", 2048), Partition("/boot/efi", 64)))
+    loaded = load_intent(tmp_path, "")
+    assert loaded.problems == ()
+    assert (loaded.intent.install.slot, loaded.intent.install.esp) == (2048, 128)
