@@ -61,7 +61,7 @@ def installed_disk(node: Guest) -> Mapping[str, Any]:
 
 
 def is_installed(node: Guest) -> None:
-    """The root is slot A, the state is on the disk, its group of volumes is there, and nothing failed."""
+    """Check that the root is slot A, that state and volume group are there, and that nothing failed."""
     node.wait_for_shell()
     assert "root=live:PARTUUID=" in node.run("cat /proc/cmdline")
     assert "node.install" not in node.run("cat /proc/cmdline")
@@ -76,7 +76,7 @@ def is_installed(node: Guest) -> None:
 def test_it_installs_unattended_and_starts_from_the_disk(
     artefacts: Path, accelerator: Accelerator, tmp_path: Path
 ) -> None:
-    """By the kernel argument; then without the medium, and with the medium left in; what it was told stays."""
+    """By the kernel argument; then without the medium, and with the medium left in; the state stays."""
     with short_folder(tmp_path) as folder:
         boot = kernel_boot(artefacts, folder, ("node.install=smallest", "node.engine=192.0.2.1"))
         with switched_on(machine(folder, boot, accelerator), tmp_path / "evidence") as node:
