@@ -62,7 +62,9 @@ def write_boot_code(descriptor: int, code: bytes) -> None:
 
 def write_table(device: Path, script: str) -> None:
     """Write a partition table; what the kernel has in use of the disk, it learns of at the next start."""
-    run(["sfdisk", "--quiet", "--wipe=never", "--wipe-partitions=never", device], stdin=script)
+    # The lock keeps udev from looking into partitions while the kernel is told of them.
+    argv = ["sfdisk", "--quiet", "--lock=yes", "--wipe=never", "--wipe-partitions=never", str(device)]
+    run(argv, stdin=script)
 
 
 def rename_partition(device: Path, number: int, name: str) -> None:

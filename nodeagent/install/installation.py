@@ -1,6 +1,7 @@
 """The installation of this node: planned, confirmed, done once at a time, told to whoever asks."""
 
 import logging
+import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from nodeagent.facts.sources import Command, read_text
 from nodeagent.install.disks import collect_install_disks
 from nodeagent.install.marker import Marker
 from nodeagent.install.medium import Medium, find_medium, squashfs_size
-from nodeagent.install.preparation import prepare, read_answer, read_layout
+from nodeagent.install.preparation import SCRATCH, prepare, read_answer, read_layout
 from nodeagent.install.steps import Step, Work, installation_steps
 from nodeagent.install.webhook import Courier, InstallNews
 from nodeagent.intent import LoadedIntent
@@ -209,8 +210,12 @@ class Installation:
         facts = self._around.facts()
         marker = Marker(facts.product.partition(" (")[0] or "virtnode", facts.build_id)
         medium = find_medium(self._around.root)
-        work = self._prepare(self._around.root, plan, loaded, medium, marker)
-        run_steps(installation_steps(work), work, self._note_step)
+        try:
+            work = self._prepare(self._around.root, plan, loaded, medium, marker)
+            run_steps(installation_steps(work), work, self._note_step)
+        finally:
+            # The state that was gathered has the node's key in it.
+            shutil.rmtree(self._around.root / SCRATCH, ignore_errors=True)
 
     def _note_step(self, step: Step, percent: int) -> None:
         if self.progress().step != step.text:

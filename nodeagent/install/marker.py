@@ -55,7 +55,8 @@ def _read(reader: FatReader) -> Marker | None:
         for name in reader.names(f"{HOME}/{folder}"):
             found = decode_lenient(Marker, parse_json(reader.read_file(f"{HOME}/{folder}/{name}")))
             return Marker(found.product, found.build, folder == DONE)
-    return None
+    # The disk image, written as a whole, never was under way.
+    return Marker("virtnode", finished=True) if reader.find("a/vmlinuz") else None
 
 
 def set_finished(descriptor: int, offset: int, *, finished: bool) -> None:

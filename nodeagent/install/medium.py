@@ -47,13 +47,21 @@ def find_medium(root: Path) -> Medium:
     devices = [Path(source).name for source in (*images, *lives, *backing) if source.startswith("/dev/")]
     image = _below(root, images[0]) if images else None
     if lives:
-        return Medium(image, tuple(devices), _below(root, LIVE), _below(root, lives[0]))
+        return Medium(image, tuple(devices), _below(root, LIVE), _whole_disk(root, lives[0]))
     address = re.search(r"(?:^|\s)root=live:(https?://\S+)/[^/\s]+", read_text(root / "proc/cmdline"))
     return Medium(image, tuple(devices), url=address[1] if address else "")
 
 
 def _below(root: Path, path: str) -> Path:
     return root / path.lstrip("/")
+
+
+def _whole_disk(root: Path, source: str) -> Path:
+    """Return the device that a medium is all of: a stick's ISO is in a partition of it, too."""
+    block = root / "sys/class/block" / Path(source).name
+    if (block / "partition").exists():
+        return root / "dev" / block.resolve().parent.name
+    return _below(root, source)
 
 
 def _read_mounts(text: str) -> list[tuple[str, str, str]]:

@@ -139,6 +139,7 @@ def close_foreign(work: Work, on_bytes: OnBytes) -> None:
     ]
     with opened(work.device) as disk:
         erase(disk, places)
+    settle(work)
 
 
 def close_installed(work: Work, on_bytes: OnBytes) -> None:
@@ -157,6 +158,11 @@ def make_table(work: Work, on_bytes: OnBytes) -> None:
         close_bios(disk)
     script = table_script(work.regions, work.identifiers["disk"], work.identifiers, {SLOT_A: UNFINISHED})
     write_table(work.device, script)
+    settle(work)
+
+
+def settle(work: Work) -> None:
+    """Wait until udev has seen what became of the disk."""
     if work.has_partitions:
         run(["udevadm", "settle", f"--timeout={SETTLE_TIMEOUT:.0f}"], check=False)
 

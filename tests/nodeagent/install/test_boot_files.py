@@ -107,6 +107,11 @@ def test_the_medium_is_found(tmp_path: Path) -> None:
     found = find_medium(root)
     assert found.devices == ("loop0", "sr0")
     assert (found.folder, found.device) == (root / "run/initramfs/live", root / "dev/sr0")
+    stick = ISO_MOUNTS.replace("/dev/sr0", "/dev/sdb1")
+    (root / "proc/self/mountinfo").write_text(stick)
+    links = {"sys/class/block/sdb1": "-> ../../devices/sdb/sdb1", "sys/devices/sdb/sdb1/partition": "1\n"}
+    found = find_medium(make_machine(root, links))
+    assert (found.devices, found.device) == (("loop0", "sdb1"), root / "dev/sdb")
     only_root = "31 1 7:0 / /run/initramfs/squashfs ro - squashfs /dev/loop0 ro\n"
     (root / "proc/self/mountinfo").write_text(only_root)
     (root / "proc/cmdline").write_text("root=live:http://192.0.2.1:8080/pxe/rootfs.squashfs rd.live.image")

@@ -45,7 +45,11 @@ def test_a_confirmed_plan_is_done(tmp_path: Path) -> None:
     assert "quiet" in menu
     assert "node.install" not in menu
     assert "secret" not in menu
-    state = (tmp_path / "run/virtnode/install/state/node.toml").read_text()
+    start = json.loads(run(["sfdisk", "--json", tmp_path / "dev/sda"]).stdout)["partitiontable"][
+        "partitions"
+    ][4]["start"]
+    state = run(["debugfs", "-R", "cat /node.toml", f"{tmp_path / 'dev/sda'}?offset={start * 512}"]).stdout
+    assert not (tmp_path / "run/virtnode/install").exists()
     assert 'hostname = "n1"' in state
     assert 'token = "secret"' in state
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from nodeagent.install.disks import DOMAIN_TAG, collect_install_disks
+from nodeagent.install.fat import FatWriter
 from nodeagent.install.medium import Medium, find_medium
 from nodelib.bus_install import InstallDisk, InstallRequest
 from nodelib.install_planning import Answer, Wanted, make_plan, plan_regions, read_wanted
@@ -137,6 +138,25 @@ def test_the_time_of_the_last_mount_is_read(tmp_path: Path) -> None:
     (tmp_path / "dev/sda1").write_bytes(block)
     found = collect_install_disks(tmp_path, machine.command, Medium(None))[0]
     assert found.last_mounted == 1_700_000_000
+
+
+def test_a_disk_with_the_disk_image_has_a_node(tmp_path: Path) -> None:
+    """It was written as a whole, and has no marker: it is not unfinished."""
+    parts = [
+        part_row("sda2", partlabel="esp", start=2048),
+        part_row("sda3", partlabel="virtnode-a"),
+        part_row("sda5", partlabel="virtnode-state"),
+    ]
+    machine = Machine(tmp_path, [disk_row(children=parts)])
+    with (tmp_path / "dev/sda").open("r+b") as file:
+        writer = FatWriter(file.fileno(), MEBIBYTE, 64 * MEBIBYTE, label="X", serial=1)
+        writer.write({"a/vmlinuz": b"kernel"}, lambda count: None)
+        assert collect_install_disks(tmp_path, machine.command, Medium(None))[0].unfinished
+        writer.finish()
+    found = collect_install_disks(tmp_path, machine.command, Medium(None))[0]
+    assert (found.installed, found.unfinished, found.treasures) == ("virtnode", False, ("virtnode",))
+    assert problems(found) == ()
+    assert "--wipe virtnode" in problems(found, unattended=True)[0]
 
 
 def test_nothing_can_be_kept_where_nothing_is() -> None:
