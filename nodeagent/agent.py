@@ -239,8 +239,8 @@ class Agent:
             logger.exception("the configuration could not be applied")
         if not self._has_looked.wait(FIRST_LOOK):
             logger.warning("nothing is known of this machine yet; its engine may take it for another")
-        self.installation.begin()
         self._link.start()
+        self.installation.begin()
 
     def _look(self) -> float:
         self._collect()
