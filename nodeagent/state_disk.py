@@ -16,6 +16,11 @@ logger = logging.getLogger(__name__)
 
 LABEL = "virtnode-state"
 DEVICE = f"dev/disk/by-label/{LABEL}"
+BY_IDENTIFIER = "dev/disk/by-partuuid"
+UNFINISHED = "dev/disk/by-partlabel/virtnode-unfinished"
+"""There while a disk is being installed: its state is not to be used, so that one can install to it again."""
+ARGUMENT = "node.state"
+"""Kernel argument of an installed disk: the identifier of its own state partition."""
 MOUNT_POINT = "var/lib/virtnode"
 STATE_FILE = "run/virtnode/state.json"
 SETTLE_SECONDS = 5
@@ -70,8 +75,8 @@ def mount_state(root: Path, command: Runs = run) -> State:
         return State()
     try:
         command(["udevadm", "settle", f"--timeout={SETTLE_SECONDS}"], check=False, timeout=SETTLE_SECONDS + 5)
-        device = root / DEVICE
-        if not device.exists():
+        device = find_state(root)
+        if device is None:
             logger.info("no file system is labelled %s: what the node is told is lost when it stops", LABEL)
             return State()
         checked = command(["fsck", "-p", "-T", device], check=False, timeout=CHECK_TIMEOUT)
@@ -88,6 +93,19 @@ def mount_state(root: Path, command: Runs = run) -> State:
         return _broken(str(error))
     logger.info("the state disk is mounted")
     return State("disk")
+
+
+def find_state(root: Path) -> Path | None:
+    """Find the file system: the one that the disk's menu names, else the one with the label; None without."""
+    words = [word.partition("=") for word in (root / "proc/cmdline").read_text().split()]
+    named = [value for name, _, value in words if name == ARGUMENT and value]
+    if named:
+        # One that is gone is not an absent one: looking into it fails, and that is told.
+        return root / BY_IDENTIFIER / named[-1].lower()
+    device = root / DEVICE
+    if not device.exists() or (root / UNFINISHED).exists():
+        return None
+    return device
 
 
 def write_state(root: Path, state: State) -> None:

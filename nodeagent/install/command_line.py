@@ -16,6 +16,7 @@ OF_THE_MEDIUM = (
 OF_THIS_BOOT = (
     "node.install",
     "node.stateless",
+    "node.state",
     "systemd.unit",
     "systemd.setenv",
 )
@@ -26,8 +27,8 @@ OF_THE_NETWORK = ("ip=dhcp", "rd.neednet=1")
 LIVE = ("rd.live.image", "rd.live.overlay.overlayfs=1")
 
 
-def installed_arguments(cmdline: str, partition: str, *, from_network: bool) -> tuple[str, ...]:
-    """Return the arguments for the slot in the partition of this identifier."""
+def installed_arguments(cmdline: str, slot: str, state: str, *, from_network: bool) -> tuple[str, ...]:
+    """Return the arguments for a slot and a state in the partitions with these identifiers."""
     dropped = {*OF_THE_MEDIUM, *OF_THIS_BOOT, *IN_THE_STATE}
     kept = [
         word
@@ -37,4 +38,5 @@ def installed_arguments(cmdline: str, partition: str, *, from_network: bool) -> 
         # In a menu's file these end a word, or begin something else.
         and not set(word) & set("$\\`;|&{}<>")
     ]
-    return (f"root=live:PARTUUID={partition}", *LIVE, *dict.fromkeys(kept))
+    own = (f"root=live:PARTUUID={slot.lower()}", *LIVE, f"node.state={state.lower()}")
+    return (*own, *dict.fromkeys(kept))

@@ -21,7 +21,7 @@ from nodelib.bus_install import InstallPlan
 from nodelib.errors import Code, VirtnodeError
 from nodelib.install_planning import Answer, plan_regions
 from nodelib.run import run
-from nodelib.slots import MEBIBYTE, SECTOR, SLOT_A, UNFINISHED, Region
+from nodelib.slots import MEBIBYTE, SECTOR, SLOT_A, STATE, UNFINISHED, Region
 
 STATE_FOLDER = "var/lib/virtnode"
 SCRATCH = "run/virtnode/install"
@@ -65,7 +65,9 @@ def prepare(
         image_bytes=squashfs_size(medium.root_image),
         boot=load(root, medium),
         title=marker.product,
-        arguments=installed_arguments(cmdline, identifiers[SLOT_A].lower(), from_network=bool(medium.url)),
+        arguments=installed_arguments(
+            cmdline, identifiers[SLOT_A], identifiers[STATE], from_network=bool(medium.url)
+        ),
         marker=marker,
         state=scratch / "state",
         groups=() if plan.keep else tuple(_groups(plan)),

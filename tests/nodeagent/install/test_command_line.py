@@ -14,15 +14,16 @@ from nodeagent.install.command_line import LIVE, installed_arguments
         ("ip=dhcp intel_iommu=on", False, ("ip=dhcp", "intel_iommu=on")),
         ("node.token=secret node.engine=e node.ca=sha256:aa node.config=http://x/", False, ("node.config=http://x/",)),
         ("a=$(reboot) b=`x` c='d;e' fine", False, ("fine",)),
-        ("systemd.unit=rescue.target systemd.setenv=X=1 node.stateless", False, ()),
+        ("systemd.unit=rescue.target systemd.setenv=X=1 node.stateless node.state=old", False, ()),
     ],
 )  # fmt: skip
 def test_what_is_the_mediums_own_stays_behind(
     cmdline: str, from_network: bool, kept: tuple[str, ...]
 ) -> None:
     """The rest goes with the system, consoles above all; nothing that a menu would take for its own."""
-    assert installed_arguments(cmdline, "u-1", from_network=from_network) == (
+    assert installed_arguments(cmdline, "U-1", "U-2", from_network=from_network) == (
         "root=live:PARTUUID=u-1",
         *LIVE,
+        "node.state=u-2",
         *kept,
     )

@@ -66,7 +66,7 @@ def make_work(folder: Path, *, fill: str = "new", keep: bool = False) -> Work:
         os.truncate(device, (regions[-1].start + regions[-1].size + 2) * MEBIBYTE)
     new = identifiers()
     names = {name: str(new()).upper() for name in ("disk", *(region.name for region in regions))}
-    arguments = installed_arguments("quiet node.install=ask", names[SLOT_A].lower(), from_network=False)
+    arguments = installed_arguments("quiet node.install=ask", names[SLOT_A], names[STATE], from_network=False)
     return Work(
         device=device,
         regions=regions,
