@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nodeagent.changes import Change
 from nodeagent.intent import Intent
-from nodeagent.intent_changes import engine_changes
+from nodeagent.intent_changes import fileless_changes
 from nodeagent.intent_sources import load_intent, load_state, load_with_state, merge
 from nodeagent.settings.table import SETTINGS, plan_changes
 from nodeagent.tree_files import TreeFiles
@@ -40,7 +40,7 @@ def make_candidate(root: Path, cmdline: str, patch: Mapping[str, object]) -> Can
     lacking = [line for line in missing(after, tree) if line not in already]
     if lacking:
         raise VirtnodeError(Code.UNAVAILABLE, "\n".join(lacking), "leave this out, or use another image")
-    return Candidate(state, plan_changes(after, tree), engine_changes(before.engine, after.engine))
+    return Candidate(state, plan_changes(after, tree), fileless_changes(before, after))
 
 
 def missing(intent: Intent, tree: TreeFiles) -> tuple[str, ...]:

@@ -46,6 +46,15 @@ def test_a_plan_shows_disk_loss_and_layout(running: RunningAgent) -> None:
     assert control(running.address, "install", "status").out == "no installation is under way\n"
 
 
+def test_the_answer_is_changed_as_all_configuration(running: RunningAgent) -> None:
+    """What changes is said, but for the webhook's address, and holds at once."""
+    patch = '[install]\nrule = "first"\nwebhook = "https://example.org/secret"\n'
+    found = control(running.address, "config", "apply", "-", stdin=patch)
+    assert found.out.splitlines() == ["install.rule: first", "install.webhook: (hidden)"]
+    assert "secret" not in control(running.address, "config", "show").out
+    assert "sda (Disk 9" in control(running.address, "install", "plan").out
+
+
 def test_a_rule_that_means_nothing_is_an_error(running: RunningAgent) -> None:
     """With the candidates."""
     found = control(running.address, "install", "plan", "bus:nvme")
