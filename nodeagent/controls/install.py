@@ -125,7 +125,8 @@ def progress_line(progress: InstallProgress) -> str:
     if progress.state is InstallState.SUCCEEDED:
         return f"100 %  installed to {progress.disk}; {progress.hint}"
     if progress.state is InstallState.FAILED:
-        return f"failed at {progress.percent} %: {progress.step}"
+        where = f" at {progress.percent} %, {progress.step}" if progress.step else ""
+        return f"failed{where}: {progress.error}{f'; {progress.hint}' if progress.hint else ''}"
     return f"{progress.percent:3} %  {progress.step}"
 
 

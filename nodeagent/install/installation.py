@@ -106,8 +106,11 @@ class Installation:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Tell of disks whose installation began before this start of the machine, and never ended."""
-        return () if self.progress().state is InstallState.SUCCEEDED else self._unfinished
+        """Tell of an installation that failed, and of disks that were left unfinished before."""
+        now = self.progress()
+        if now.state is InstallState.FAILED:
+            return (*self._unfinished, f"the installation failed: {now.error}")
+        return () if now.state is InstallState.SUCCEEDED else self._unfinished
 
     def begin(self) -> None:
         """Look for what an earlier start left unfinished, then do what `node.install` asks, if anything."""

@@ -112,7 +112,9 @@ def test_an_installation_is_followed_to_its_end() -> None:
     failed = InstallProgress(InstallState.FAILED, "sda", 10, "copying", error="no", hint="do")
     with pytest.raises(VirtnodeError, match="no"):
         follow(lambda: failed, terminal, lambda seconds: None)
-    assert progress_line(failed) == "failed at 10 %: copying"
+    assert progress_line(failed) == "failed at 10 %, copying: no; do"
+    early = InstallProgress(InstallState.FAILED, error="no disk")
+    assert progress_line(early) == "failed: no disk"
 
 
 def test_disks_are_listed_with_what_is_in_the_way() -> None:

@@ -124,6 +124,7 @@ def test_unattended_a_doubt_stops_it(tmp_path: Path, rows: list[dict[str, object
     now = installation.progress()
     assert now.state is InstallState.FAILED
     assert words in now.error
+    assert words in installation.problems[-1]
     assert (tmp_path / "dev/sda").stat().st_blocks == 0
 
 
