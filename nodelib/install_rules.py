@@ -21,6 +21,10 @@ HINT = (
     "a rule is a device, `smallest`, `largest`, `first`, or some of name: id: path: serial: model: bus: "
     "size: rotational:, with commas between"
 )
+NAMING = ("name:", "id:", "path:", "serial:", "model:", "bus:")
+"""Words of a rule that say which disk, and not only what kind of."""
+ELSEWHERE = ("usb", "iscsi", "fc", "fcoe")
+"""Buses of sticks that somebody forgot, and of disks that are not this machine's."""
 UNITS = {"": 1, "M": 10**6, "G": 10**9, "T": 10**12}
 SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([MGT]?)B?", re.IGNORECASE)
 Test: TypeAlias = Callable[[InstallDisk], bool]
@@ -67,7 +71,7 @@ def choose_disk(text: str, disks: Sequence[InstallDisk]) -> InstallDisk:
     The boot medium, what is read-only and what is too small are never meant, unless named by their path.
     """
     rule = read_rule(text)
-    usable = disks if text.startswith("/") else candidates(disks)
+    usable = disks if text.startswith("/") else candidates(disks, text)
     found = rule.match(usable)
     if len(found) == 1:
         return found[0]
@@ -80,11 +84,16 @@ def choose_disk(text: str, disks: Sequence[InstallDisk]) -> InstallDisk:
     )
 
 
-def candidates(disks: Sequence[InstallDisk]) -> tuple[InstallDisk, ...]:
-    """Return the disks that a rule may mean."""
+def candidates(disks: Sequence[InstallDisk], text: str = "") -> tuple[InstallDisk, ...]:
+    """Return the disks that a rule may mean: what is plugged in or far away must be asked for."""
     never = {BOOT_MEDIUM, READ_ONLY}
+    asked_for = any(word.startswith(NAMING) for word in text.split(","))
     return tuple(
-        disk for disk in disks if disk.size_bytes >= SMALLEST_DISK and not never & set(disk.refusals)
+        disk
+        for disk in disks
+        if disk.size_bytes >= SMALLEST_DISK
+        and not never & set(disk.refusals)
+        and (asked_for or disk.bus not in ELSEWHERE)
     )
 
 

@@ -22,6 +22,8 @@ DISKS = (
     InstallDisk("nvme1n1", model="PM9A3", serial="N2", size_bytes=960 * GB, bus="nvme"),
     InstallDisk("sdc", model="Stick", size_bytes=16 * GB, bus="usb", refusals=(BOOT_MEDIUM,)),
     InstallDisk("sdd", model="Tiny", size_bytes=2 * GB, bus="usb"),
+    InstallDisk("sdf", model="Card", serial="U1", size_bytes=32 * GB, bus="usb"),
+    InstallDisk("sdg", model="LUN", size_bytes=8000 * GB, bus="fc"),
     InstallDisk("sde", model="Locked", size_bytes=9 * GB, refusals=(READ_ONLY,)),
 )
 
@@ -49,10 +51,13 @@ DISKS = (
         ("rotational:yes", "sdb"),
         ("rotational:no,smallest", "sda"),
         ("bus:nvme,largest,first", "nvme0n1"),
+        ("bus:usb", "sdf"),
+        ("serial:u1", "sdf"),
+        ("bus:fc,largest", "sdg"),
     ],
 )
 def test_a_rule_means_one_disk(rule: str, name: str) -> None:
-    """Never the boot medium, a read-only disk, or one that is too small."""
+    """Never the boot medium, a read-only disk, or one that is too small; USB and networks when asked for."""
     assert choose_disk(rule, DISKS).name == name
 
 
