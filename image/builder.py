@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from image.bases import Package
+from image.boot_set import install_boot_set, install_sizes
 from image.cache import Cache
 from image.configure import OVERLAY
 from image.doctor import find_missing
@@ -77,6 +78,9 @@ def build_image(plan: ImagePlan, options: Options, steps: Steps) -> list[Path]:
         with steps.step("programs"):
             borrow_tree(stages.tree / "root", root)
             own = install_programs(root, options.sources.cache / "wheels")
+            kernel = read_kernel_stage(stages)
+            install_boot_set(root, kernel.boot, kernel_files(kernel))
+            install_sizes(root, plan.config.partitions)
             write_build_id(plan, root)
             label_root(root)
         packages = read_package_list(stages.tree)
@@ -87,7 +91,6 @@ def build_image(plan: ImagePlan, options: Options, steps: Steps) -> list[Path]:
             lint_root(root, packages, [*own, *notes.made])
         finished = workspace / "finished"
         finished.mkdir()
-        kernel = read_kernel_stage(stages)
         with steps.step("squashfs"):
             rootfs = workspace / "rootfs.squashfs"
             make_squashfs(root, rootfs, plan.profile, plan.epoch)
@@ -179,6 +182,15 @@ def read_kernel_stage(stages: Stages) -> KernelStage:
     folder = stages.kernel
     boot = read_boot_files(stages.installed)
     return KernelStage(folder / "vmlinuz", folder / "initrd.img", folder / "initrd-network.img", boot)
+
+
+def kernel_files(kernel: KernelStage) -> dict[str, Path]:
+    """Name kernel and initramfs archives as a node knows them."""
+    return {
+        "vmlinuz": kernel.kernel,
+        "initrd.img": kernel.initramfs,
+        "initrd-network.img": kernel.network_initramfs,
+    }
 
 
 def lint_root(root: Path, packages: Sequence[Package], own: Sequence[str]) -> None:

@@ -67,6 +67,7 @@ TEST_TOOLS = (
     Tool("rpmsign", "signs packages to test dnf with", "rpm", "rpm-sign"),
     Tool("gpg", "makes keys to test signatures with", "gnupg", "gnupg2"),
     Tool("/usr/lib/grub/i386-pc", "makes boot images to test with", "grub-pc-bin", "grub2-pc-modules"),
+    Tool("grub-emu", "runs the boot menus of installed disks", "grub-emu", "grub2-emu"),
     Tool("lz4", "compresses archives to read", "lz4", "lz4"),
     Tool("ip", "names this machine's addresses", "iproute2", "iproute"),
     Tool("ssh-keygen", "makes keys to show the fingerprints of", "openssh-client", "openssh"),

@@ -15,6 +15,7 @@ from image.builder import build_image
 from image.config import parse_size
 from image.custom_verbs import add_custom_verbs
 from image.doctor import GROUPS, find_missing, packages_of
+from image.match import match_answer, plan_lines
 from image.media.table import MEDIA_MAKERS
 from image.plan import CHECKOUT, MEDIA, Options, Profile, check_kickstart, make_plan
 from image.progress import Steps, print_lines
@@ -25,6 +26,7 @@ from image.verify.matrix import CASES
 from image.verify.runner import verify_artefacts
 from image.verify.table import failure_lines, verdict_table, verdicts_json
 from image.verify.verdict import Verdict
+from nodelib.codec import to_json
 from nodelib.errors import Code, exit_status
 
 logger = logging.getLogger(__name__)
@@ -50,6 +52,11 @@ def make_parser() -> argparse.ArgumentParser:
     _add_kickstart_verbs(verbs)
     _add_artefact_verbs(verbs)
     add_custom_verbs(verbs)
+    match = verbs.add_parser("match", help="say what an installation answer would do to a recorded machine")
+    match.add_argument("answer", type=Path, help="a node.toml with a table [install]")
+    match.add_argument("machine", type=Path, help="what virtnodectl survey recorded")
+    match.add_argument("--json", action="store_true")
+    match.set_defaults(verb=run_match)
     doctor = verbs.add_parser("doctor", help="say what this host lacks to build either base, and to test")
     doctor.add_argument(
         "--packages",
@@ -254,6 +261,13 @@ def run_verify(arguments: argparse.Namespace) -> int:
         make_console().print(verdict_table(verdicts))
     print_lines([line for verdict in verdicts for line in failure_lines(verdict)])
     return 0 if all(verdict.passed for verdict in verdicts) else exit_status(Code.FAILED)
+
+
+def run_match(arguments: argparse.Namespace) -> int:
+    """Say what an answer would do to a machine; fails where it would do nothing."""
+    plan = match_answer(arguments.answer, arguments.machine)
+    print(to_json(plan) if arguments.json else "\n".join(plan_lines(plan)))
+    return exit_status(Code.FAILED) if plan.problems else 0
 
 
 def run_doctor(arguments: argparse.Namespace) -> int:

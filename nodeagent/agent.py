@@ -28,6 +28,8 @@ from nodeagent.facts.virtualisation import count_guests
 from nodeagent.guard import Guard
 from nodeagent.health import Health, collect_health, read_load, read_uptime
 from nodeagent.identity import Identity, load_identity
+from nodeagent.install.installation import Installation
+from nodeagent.install.installation import Surroundings as InstallSurroundings
 from nodeagent.intent_changes import secret_values
 from nodeagent.ladder import LadderWatch, Surroundings
 from nodeagent.link_session import Joining
@@ -111,6 +113,16 @@ class Agent:
         self._board = ProgressBoard(self._note_progress)
         self._events = EventQueue(root, clocks.wall)
         self._configuration = Configuration(applier, self._events, self._note_configuration)
+        self.installation = Installation(
+            InstallSurroundings(
+                root,
+                self.command,
+                self.facts,
+                lambda: self._configuration.loaded,
+                self._events,
+                clocks.wall,
+            )
+        )
         self.administrator = Administrator(
             root, self._configuration, self._events, clocks.monotonic, self.command, login
         )
@@ -194,7 +206,7 @@ class Agent:
                 fingerprint=self._identity.fingerprint,
                 ladder=self._ladder.ladder,
                 pending=self._configuration.pending(),
-                problems=(*problems, *self._health.problems),
+                problems=(*problems, *self.installation.problems, *self._health.problems),
                 warnings=self._notices(state, until),
                 pins=engine.ca,
                 certificate_until=until,
@@ -369,6 +381,7 @@ class Agent:
             logger.warning("nothing is known of this machine yet; its engine may take it for another")
         self._source_watch.start()
         self._link.start()
+        self.installation.begin()
 
     def _look(self) -> float:
         self._collect()

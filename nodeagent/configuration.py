@@ -7,7 +7,7 @@ from nodeagent.applier import Applier, Reverted
 from nodeagent.changes import Applied
 from nodeagent.decided import Deciding
 from nodeagent.events import EventQueue
-from nodeagent.intent import Intent
+from nodeagent.intent import Intent, LoadedIntent
 from nodeagent.intent_changes import hide_secrets
 from nodeagent.intent_sources import FETCHED, IMAGE, find_asked, parse_node_toml
 from nodelib.bus import ASK_MARK, CheckReply, ConfigView, PendingChange, PlanReply
@@ -36,6 +36,11 @@ class Configuration:
     def intent(self) -> Intent:
         """The intent in force."""
         return self._loaded.intent
+
+    @property
+    def loaded(self) -> LoadedIntent:
+        """The intent in force, with what the boot menu said of this boot alone."""
+        return self._loaded
 
     @property
     def problems(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from nodeagent.bus_client import BusClient
 from nodeagent.control_text import changes_text, config_text, status_text
 from nodeagent.controls.access import add_access_verbs, unlock
 from nodeagent.controls.guests import add_guests_verbs
+from nodeagent.controls.install import add_install_verbs
 from nodeagent.controls.network import add_network_verbs
 from nodeagent.controls.storage import add_storage_verbs
 from nodeagent.controls.support import add_support_verbs
@@ -110,6 +111,7 @@ def make_parser() -> argparse.ArgumentParser:
         add_guests_verbs,
         add_support_verbs,
         add_system_verbs,
+        add_install_verbs,
     ):
         add_verbs(verbs)
     return parser

@@ -102,6 +102,23 @@ class LoggingIntent:
 
 
 @dataclass(frozen=True, kw_only=True)
+class InstallIntent:
+    """How this node is installed to disk; nothing happens unless `node.install` asks for it."""
+
+    rule: str = key("", "Which disk: a device, or a rule that means exactly one.", "disk-rule")
+    keep: bool = key(False, "Keep state and data of a node that is installed there.")
+    wipe: tuple[str, ...] = key(
+        (), "What may be destroyed without asking: volume groups by name, `contents`, `all`.", "treasure"
+    )
+    esp: int = key(256, "The boot partition, in MiB.", "esp-size")
+    slot: int = key(1024, "Each of the two slots, in MiB.", "slot-size")
+    state: int = key(1024, "The state, in MiB.", "state-size")
+    data: str = key("lvm", "What becomes of the rest: a volume group, or nothing.", "data")
+    after: str = key("reboot", "What an unattended installation ends with.", "after")
+    webhook: str = key("", "Where start, success and failure are told.", "webhook", secret=True)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Match:
     """A network port, by exactly one of its properties."""
 
@@ -201,6 +218,7 @@ class Intent:
     firewall: FirewallIntent = key(FirewallIntent(), "The packet filter.")
     logging: LoggingIntent = key(LoggingIntent(), "The journal's copies.")
     network: NetworkIntent = key(NetworkIntent(), "Links and their addresses.")
+    install: InstallIntent = key(InstallIntent(), "Installation to disk.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 
 from nodeagent.changes import Change
-from nodeagent.intent import Intent
+from nodeagent.intent import InstallIntent, Intent
 
 HIDDEN = "(hidden)"
-QUIET = {"engine": ("address", "ca", "token", "proxy"), "access": ("idle_lock",)}
+QUIET = {
+    "engine": ("address", "ca", "token", "proxy"),
+    "access": ("idle_lock",),
+    "install": tuple(field.name for field in fields(InstallIntent)),
+}
 """Keys that no setting writes to a file, by their table."""
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from urllib.parse import urlsplit
 
 from nodeagent.intent import BOND_MODES, Intent
+from nodelib.errors import VirtnodeError
+from nodelib.install_rules import read_rule
 
 LONGEST_NAME = 15
 """Letters in the name of an interface, for the kernel keeps 16 bytes."""
@@ -160,6 +162,15 @@ def is_reference(value: str | int) -> bool:
     return re.fullmatch(MAC, text) is not None or (is_path(text) if ":" in text else is_interface(text))
 
 
+def is_disk_rule(value: str | int) -> bool:
+    """Tell whether a text is a rule that chooses a disk."""
+    try:
+        read_rule(str(value))
+    except VirtnodeError:
+        return False
+    return True
+
+
 TEXT_PORT = r"[0-9]{1,5}(?:-[0-9]{1,5})?/(?:tcp|udp|sctp)"
 
 
@@ -179,14 +190,18 @@ FORMS: Mapping[str, Form] = {
         is_askable,
         {"pattern": r"^(?!network\.)[a-z_]+\.[a-z_]+$"},
     ),
+    "after": form_of_words("reboot", "poweroff", "stay"),
     "address": Form("an IPv4 or IPv6 address", is_address),
     "bond-mode": form_of_words(*BOND_MODES),
+    "data": form_of_words("lvm", "none"),
+    "disk-rule": Form("a rule such as smallest, serial:S4EW*, or bus:nvme,first", is_disk_rule),
     "domain": form_of_pattern("a domain such as example.org", HOST_NAME),
     "idle-lock": form_of_range("seconds from 0 to 86400", 0, 86400),
     "iscsi-name": form_of_pattern(
         "iqn.YYYY-MM.DOMAIN:NAME, eui. and 16 digits, or naa. and 16 or 32", ISCSI_NAME
     ),
     "keymap": form_of_pattern("a name such as us or de-latin1", r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}"),
+    "esp-size": form_of_range("MiB from 128 to 4096", 128, 4096),
     "host": Form("a host name or an address", is_host),
     "host-port": Form("HOST, HOST:PORT, [IPV6] or [IPV6]:PORT", is_host_port),
     "hostname": form_of_pattern(
@@ -213,12 +228,19 @@ FORMS: Mapping[str, Form] = {
     "proxy": Form("http://HOST:PORT", lambda value: is_url(value, ("http",), path=False)),
     "reference": Form("a MAC address, a path such as pci-0000:00:03.0, or a name", is_reference),
     "ssh": form_of_words("on", "off", "automatic", "image"),
+    "slot-size": form_of_range("MiB from 256 to 65536", 256, 65536),
     "ssh-key": Form("one line of a .pub file", is_ssh_key),
+    "state-size": form_of_range("MiB from 64 to 1048576", 64, 1048576),
     "syslog": Form(
         "udp://HOST:PORT or tcp://HOST:PORT", lambda value: is_url(value, ("udp", "tcp"), path=False)
     ),
     "timezone": form_of_pattern("a name such as Europe/Berlin", r"[A-Za-z0-9+_-]+(?:/[A-Za-z0-9+_-]+){0,2}"),
     "token": form_of_pattern("letters, digits, `.`, `_`, `-`, at most 256", r"[A-Za-z0-9._~=-]{1,256}"),
+    "treasure": form_of_pattern("a name of what the plan lists, contents, or all", r"[A-Za-z0-9+_.-]{1,127}"),
+    "webhook": Form(
+        "http:// or https:// and a host",
+        lambda value: is_url(value, ("http", "https"), path=True, query=True),
+    ),
     "vlan-id": form_of_range("a number from 1 to 4094", 1, 4094),
 }
 """Every form by its name; an empty text is allowed wherever it is the default."""

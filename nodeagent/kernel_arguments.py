@@ -11,7 +11,7 @@ from nodeagent.intent_forms import is_url
 ARGUMENT = re.compile(r'(?:"[^"]*"|[^\s"])+')
 ENGINE_KEYS = {"node.engine": "address", "node.ca": "ca", "node.token": "token"}
 """Arguments that are keys of [engine]."""
-BOOT_ARGUMENTS = ("node.config", "node.console", "node.stateless", "node.install")
+BOOT_ARGUMENTS = ("node.config", "node.console", "node.stateless", "node.install", "node.state")
 KNOWN = (*ENGINE_KEYS, *BOOT_ARGUMENTS)
 
 

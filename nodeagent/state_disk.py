@@ -17,6 +17,11 @@ logger = logging.getLogger(__name__)
 
 LABEL = "virtnode-state"
 DEVICE = f"dev/disk/by-label/{LABEL}"
+BY_IDENTIFIER = "dev/disk/by-partuuid"
+UNFINISHED = "dev/disk/by-partlabel/virtnode-unfinished"
+"""There while a disk is being installed: its state is not to be used, so that one can install to it again."""
+ARGUMENT = "node.state"
+"""Kernel argument of an installed disk: the identifier of its own state partition."""
 MOUNT_POINT = "var/lib/virtnode"
 STATE_FILE = "run/virtnode/state.json"
 SETTLE_SECONDS = 5
@@ -54,7 +59,12 @@ def main() -> int:
 
 
 def is_stateless(command_line: str) -> bool:
-    """Tell whether the kernel arguments ask for a node without memory."""
+    """Tell whether the kernel arguments ask for a node without memory.
+
+    So does an installation: what it may write to must not be in use.
+    """
+    if any(word.startswith("node.install=") for word in command_line.split()):
+        return True
     words = [word for word in command_line.split() if word.partition("=")[0] == "node.stateless"]
     return bool(words) and words[-1].partition("=")[2].lower() not in ("0", "no", "off", "false")
 
@@ -62,12 +72,12 @@ def is_stateless(command_line: str) -> bool:
 def mount_state(root: Path, command: Runs = run) -> State:
     """Find, check and mount the file system; what stands in the way is a problem, never an error."""
     if is_stateless((root / "proc/cmdline").read_text()):
-        logger.info("node.stateless: the state disk, if there is one, is left alone")
+        logger.info("node.stateless or node.install: the state disk, if there is one, is left alone")
         return State()
     try:
         command(["udevadm", "settle", f"--timeout={SETTLE_SECONDS}"], check=False, timeout=SETTLE_SECONDS + 5)
-        device = root / DEVICE
-        if not device.exists():
+        device = find_state(root)
+        if device is None:
             logger.info("no file system is labelled %s: what the node is told is lost when it stops", LABEL)
             return State()
         checked = command(["fsck", "-p", "-T", device], check=False, timeout=CHECK_TIMEOUT)
@@ -94,6 +104,19 @@ def _reset(target: Path, command: Runs) -> None:
     except OSError as error:
         command(["umount", target], check=False, timeout=MOUNT_TIMEOUT)
         raise VirtnodeError(Code.FAILED, f"the reset did not end: {error}") from error
+
+
+def find_state(root: Path) -> Path | None:
+    """Find the file system: the one that the disk's menu names, else the one with the label; None without."""
+    words = [word.partition("=") for word in (root / "proc/cmdline").read_text().split()]
+    named = [value for name, _, value in words if name == ARGUMENT and value]
+    if named:
+        # One that is gone is not an absent one: looking into it fails, and that is told.
+        return root / BY_IDENTIFIER / named[-1].lower()
+    device = root / DEVICE
+    if not device.exists() or (root / UNFINISHED).exists():
+        return None
+    return device
 
 
 def write_state(root: Path, state: State) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nodelib import bus_access, bus_guests, bus_network, bus_storage, bus_support, bus_system
+from nodelib import bus_access, bus_guests, bus_install, bus_network, bus_storage, bus_support, bus_system
 from nodelib.errors import Code, InvalidInput, VirtnodeError
 from nodelib.facts import Facts
 from nodelib.ladder import Rung
@@ -192,6 +192,7 @@ METHODS = (
     *bus_guests.METHODS,
     *bus_support.METHODS,
     *bus_system.METHODS,
+    *bus_install.METHODS,
 )
 """All methods of the interface."""
 GUARDED = frozenset(
@@ -209,6 +210,7 @@ GUARDED = frozenset(
         *bus_guests.GUARDED,
         *bus_support.GUARDED,
         *bus_system.GUARDED,
+        *bus_install.GUARDED,
     )
 )
 """Names of the methods that change something: once a password is set, an unlocked connection alone may."""

@@ -2,11 +2,9 @@
 
 import json
 import os
-import struct
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from image.config import Partition
@@ -18,53 +16,36 @@ from image.media.sparse import compress_sparse, read_sparse
 from nodelib.config_area import AREA_FILE, ConfigArea, pack_area
 from nodelib.errors import Code, VirtnodeError
 from nodelib.run import run
+from nodelib.slots import (
+    BOOT_CODE,
+    ESP,
+    ESP_LABEL,
+    MEBIBYTE,
+    SLOT_A,
+    STATE,
+    STATE_LABEL,
+    Region,
+    bios_sectors,
+    lay_out,
+    table_script,
+)
 
-MEBIBYTE = 1024 * 1024
-SECTOR = 512
-BIOS_BOOT = "21686148-6449-6E6F-744E-656564454649"
-EFI_SYSTEM = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
-LINUX_ROOT = "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709"
-LINUX_DATA = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
-
-ESP_LABEL = "VIRTNODE-SP"
-STATE_LABEL = "virtnode-state"
+FIND_ESP = f"search --no-floppy --hint=hd0,gpt2 --set=root --label {ESP_LABEL}\nset prefix=($root)/grub\n"
+"""The first disk is the one that the BIOS started: of two disks with this layout it is the right one."""
 NAMESPACE = uuid.UUID("8f9f2f5e-6a0a-5d5e-9a8e-4b1d1c1b7a11")
 """What partitions' identifiers are derived from, with the image's label, so that a rebuild gives the same."""
-
-BOOT_IMAGE_KERNEL_SECTOR = 0x5C
-"""Where boot.img keeps the sector of GRUB's core image (64 bits), as its source boot.S says."""
-BOOT_IMAGE_DRIVE_CHECK = 0x66
-"""Two bytes of boot.img; no-ops there make it trust the drive number the BIOS gives."""
-CORE_IMAGE_BLOCK_LIST = 0x1F4
-"""Where the core image's first sector keeps the sector of its second (64 bits), as diskboot.S says."""
-
-
-@dataclass(frozen=True)
-class Region:
-    """One partition of the layout; start and size in MiB."""
-
-    name: str
-    type: str
-    start: int
-    size: int
 
 
 def plan_regions(partitions: Sequence[Partition]) -> tuple[Region, ...]:
     """Lay out boot loader, two slots and state; the kickstart's `part` commands change sizes."""
     asked = {partition.mountpoint: partition.size for partition in partitions}
-    wanted = (
-        ("bios", BIOS_BOOT, 1),
-        ("esp", EFI_SYSTEM, asked.get("/boot/efi", 256)),
-        ("virtnode-a", LINUX_ROOT, asked.get("/", 512)),
-        ("virtnode-b", LINUX_ROOT, asked.get("/", 512)),
-        ("virtnode-state", LINUX_DATA, asked.get("/var/lib/virtnode", 256)),
+    return lay_out(
+        {
+            ESP: asked.get("/boot/efi", 256),
+            SLOT_A: asked.get("/", 512),
+            STATE: asked.get("/var/lib/virtnode", 256),
+        }
     )
-    regions: list[Region] = []
-    start = 1
-    for name, kind, size in wanted:
-        regions.append(Region(name, kind, start, size))
-        start += size
-    return tuple(regions)
 
 
 def make_disk(payload: Payload, workspace: Path, output: Path) -> list[Path]:
@@ -98,39 +79,28 @@ def write_partition_table(raw: Path, regions: Sequence[Region], label: str) -> N
     end = regions[-1].start + regions[-1].size + 1
     with raw.open("wb") as disk:
         disk.truncate(end * MEBIBYTE)
-    lines = ["label: gpt", f"label-id: {_identifier(label, 'disk')}", "unit: sectors"]
-    lines += [
-        f"start={region.start * 2048}, size={region.size * 2048}, type={region.type}, "
-        f'name="{region.name}", uuid={_identifier(label, region.name)}'
-        for region in regions
-    ]
-    run(["sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", raw], stdin="\n".join(lines) + "\n")
+    identifiers = {region.name: _identifier(label, region.name) for region in regions}
+    script = table_script(regions, _identifier(label, "disk"), identifiers, {})
+    run(["sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", raw], stdin=script)
+
+
+def make_disk_core(modules: Path, core: Path) -> None:
+    """Make GRUB's core image for a disk of this layout, which is the same for every disk."""
+    make_core_image(modules, "i386-pc", "/grub", FIND_ESP, core)
 
 
 def write_bios_loader(payload: Payload, workspace: Path, raw: Path, region: Region) -> None:
     """Write GRUB for BIOS: boot.img into the first sector, the core image into its partition."""
     core = workspace / "core.img"
-    early = f"search --no-floppy --set=root --label {ESP_LABEL}\nset prefix=($root)/grub\n"
-    make_core_image(payload.boot.grub_bios, "i386-pc", "/grub", early, core)
+    make_disk_core(payload.boot.grub_bios, core)
     first, image = bios_sectors(
         (payload.boot.grub_bios / "boot.img").read_bytes(), core.read_bytes(), region.start * 2048
     )
     with raw.open("r+b") as disk:
-        # The partition table's own entries begin at byte 440 of this sector.
-        disk.write(first[:440])
+        disk.write(first[:BOOT_CODE])
         disk.seek(region.start * MEBIBYTE)
         disk.write(image)
     core.unlink()
-
-
-def bios_sectors(boot_image: bytes, core_image: bytes, sector: int) -> tuple[bytes, bytes]:
-    """Return boot.img and the core image made to find each other when the latter lies at `sector`."""
-    first = bytearray(boot_image)
-    struct.pack_into("<Q", first, BOOT_IMAGE_KERNEL_SECTOR, sector)
-    first[BOOT_IMAGE_DRIVE_CHECK : BOOT_IMAGE_DRIVE_CHECK + 2] = b"\x90\x90"
-    core = bytearray(core_image)
-    struct.pack_into("<Q", core, CORE_IMAGE_BLOCK_LIST, sector + 1)
-    return bytes(first), bytes(core)
 
 
 def make_esp(payload: Payload, workspace: Path, esp: Path, region: Region) -> None:

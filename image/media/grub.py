@@ -41,6 +41,18 @@ menuentry '{title}' --id {name} {{
 """
 
 
+INSTALLED = """
+# A disk that this very medium was installed to starts by itself: the medium may stay in.
+if search --no-floppy --file --set=installed /virtnode/done/{digits}; then
+  set default=installed
+  menuentry 'Start the installed system' --id installed {{
+    set root=$installed
+    configfile ($root)/grub/grub.cfg
+  }}
+fi
+"""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One line of a boot menu: an identifier, what a person reads, and the kernel's arguments."""
@@ -89,10 +101,15 @@ def menu_text(
     return "\n".join(blocks)
 
 
+def installed_entry(label: str) -> str:
+    """Write the entry for a disk that was installed from the medium with this label."""
+    return INSTALLED.format(digits=label.rpartition("-")[2].lower())
+
+
 CORE_MODULES = (
-    "biosdisk", "configfile", "echo", "fat", "iso9660", "linux", "loadenv", "ls", "normal", "part_gpt",
-    "part_msdos", "reboot", "halt", "search", "search_fs_file", "search_fs_uuid", "search_label", "serial",
-    "sleep", "terminal", "test",
+    "biosdisk", "configfile", "echo", "fat", "iso9660", "linux", "loadenv", "ls", "minicmd", "normal",
+    "part_gpt", "part_msdos", "reboot", "halt", "search", "search_fs_file", "search_fs_uuid",
+    "search_label", "serial", "sleep", "terminal", "test",
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from image.media import Payload
 from image.media.areas import ISO_ARGUMENTS, pack_arguments
 from image.media.fat import make_fat
-from image.media.grub import live_entries, make_core_image, menu_text
+from image.media.grub import installed_entry, live_entries, make_core_image, menu_text
 from nodelib.config_area import AREA_FILE, ConfigArea, pack_area
 from nodelib.run import run
 
@@ -46,9 +46,8 @@ def lay_out_tree(payload: Payload, tree: Path, workspace: Path) -> None:
     # Debian's signed GRUB takes for its root the file system that holds this file.
     (tree / ".disk/info").write_text(f"{payload.title}\n")
     entries = live_entries(payload.title, f"live:CDLABEL={payload.label}", payload.kernel_arguments)
-    (grub / "grub.cfg").write_text(
-        menu_text(entries, timeout=payload.menu_timeout, folder="/boot", custom=f"/{ISO_ARGUMENTS}")
-    )
+    menu = menu_text(entries, timeout=payload.menu_timeout, folder="/boot", custom=f"/{ISO_ARGUMENTS}")
+    (grub / "grub.cfg").write_text(menu + installed_entry(payload.label))
     (tree / ISO_ARGUMENTS).write_bytes(pack_arguments(""))
     (tree / AREA_FILE).parent.mkdir()
     (tree / AREA_FILE).write_bytes(pack_area(ConfigArea()))

@@ -71,6 +71,9 @@ def make_pxe(payload: Payload, workspace: Path, output: Path) -> list[Path]:
     # UEFI machines load shim, which loads GRUB under this name from the same folder.
     shutil.copyfile(payload.boot.shim, folder / "shimx64.efi")
     shutil.copyfile(payload.boot.grub_network, folder / "grubx64.efi")
+    # What an installation from here puts on the disk: GRUB from the network would look for its menu there.
+    (folder / "install").mkdir()
+    shutil.copyfile(payload.boot.grub_removable, folder / "install/grubx64.efi")
     (folder / "boot.ipxe").write_text(ipxe_script(payload))
     (folder / "grub.cfg").write_text(grub_config(payload))
     (folder / "grub").mkdir()

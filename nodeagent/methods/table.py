@@ -5,6 +5,7 @@ from nodeagent.bus_service import Method
 from nodeagent.methods.access import access_methods
 from nodeagent.methods.core import core_methods
 from nodeagent.methods.guests import guests_methods
+from nodeagent.methods.install import install_methods
 from nodeagent.methods.network import network_methods
 from nodeagent.methods.storage import storage_methods
 from nodeagent.methods.support import support_methods
@@ -21,4 +22,5 @@ def agent_methods(agent: Agent) -> tuple[Method, ...]:
         *guests_methods(agent),
         *support_methods(agent),
         *system_methods(agent),
+        *install_methods(agent),
     )

@@ -8,7 +8,16 @@ import pytest
 
 from nodeagent.factory_reset import MARK, ask_for_reset
 from nodeagent.ssh_keys import keep_host_keys, restore_host_keys
-from nodeagent.state_disk import DEVICE, State, is_stateless, mount_state, read_state, write_state
+from nodeagent.state_disk import (
+    DEVICE,
+    UNFINISHED,
+    State,
+    find_state,
+    is_stateless,
+    mount_state,
+    read_state,
+    write_state,
+)
 from nodelib.errors import Code, VirtnodeError
 from nodelib.run import Result
 from tests.nodeagent.machines import make_machine
@@ -75,6 +84,23 @@ def test_without_one_nothing_is_wrong(tmp_path: Path) -> None:
     assert mount_state(machine(tmp_path, disk=False), Tools()) == State()
     tools = Tools()
     assert mount_state(machine(tmp_path / "b", cmdline="quiet node.stateless"), tools) == State()
+    assert tools.calls == []
+
+
+def test_an_installed_disk_has_its_own(tmp_path: Path) -> None:
+    """Whatever else has the label; one that is gone is a problem."""
+    root = machine(tmp_path, cmdline="quiet node.state=AB-1")
+    assert find_state(root) == root / "dev/disk/by-partuuid/ab-1"
+    assert "cannot be used" in mount_state(root, Tools({"fsck": 8})).problem
+
+
+def test_nothing_of_an_unfinished_installation_is_used(tmp_path: Path) -> None:
+    """Nor anything at all while one installs, so that it can be written."""
+    root = make_machine(machine(tmp_path), {UNFINISHED: ""})
+    assert find_state(root) is None
+    assert mount_state(root, Tools()) == State()
+    tools = Tools()
+    assert mount_state(machine(tmp_path / "b", cmdline="node.install=ask"), tools) == State()
     assert tools.calls == []
 
 

@@ -9,14 +9,6 @@ import pytest
 
 from image.config import Partition
 from image.media.disk import (
-    BIOS_BOOT,
-    EFI_SYSTEM,
-    ESP_LABEL,
-    LINUX_DATA,
-    LINUX_ROOT,
-    MEBIBYTE,
-    Region,
-    bios_sectors,
     copy_into,
     make_disk,
     make_esp,
@@ -29,6 +21,16 @@ from image.media.disk import (
 from image.media.grub import menu_text
 from nodelib.errors import Code, VirtnodeError
 from nodelib.run import run
+from nodelib.slots import (
+    BIOS_BOOT,
+    EFI_SYSTEM,
+    ESP_LABEL,
+    LINUX_DATA,
+    LINUX_ROOT,
+    MEBIBYTE,
+    Region,
+    bios_sectors,
+)
 from tests.conftest import Golden
 from tests.image.payloads import LABEL, make_payload, need_grub
 

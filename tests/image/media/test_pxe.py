@@ -34,6 +34,7 @@ def test_the_folder_has_what_the_menus_name(tmp_path: Path) -> None:
         "grub/grub.cfg",
         "grubx64.efi",
         "initrd.img",
+        "install/grubx64.efi",
         "pxelinux.cfg/default",
         "rootfs.squashfs",
         "shimx64.efi",

@@ -1,0 +1,53 @@
+"""What a node installs to disks: GRUB for BIOS in its root, and the sums of all that starts this root."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from image.bases import BootFiles
+from image.config import Partition
+from image.media.disk import make_disk_core
+
+SIZE_KEYS = {"/boot/efi": ("esp", 128), "/": ("slot", 256), "/var/lib/virtnode": ("state", 64)}
+"""Mount point of a `part` command: the key of [install] in the node's configuration, and its least MiB."""
+NODE_TOML = "usr/lib/virtnode/node.toml"
+PLACE = "usr/lib/virtnode/boot"
+SUMS = "SHA256SUMS"
+
+
+def install_boot_set(root: Path, boot: BootFiles, kernel: Mapping[str, Path]) -> None:
+    """Write boot.img, core.img and SHA256SUMS into `root`; `kernel` is kernel and initramfs by name.
+
+    Kernel, initramfs, shim and GRUB for UEFI stay outside the root: each medium has them already.
+    """
+    folder = root / PLACE
+    folder.mkdir(parents=True)
+    (folder / "boot.img").write_bytes((boot.grub_bios / "boot.img").read_bytes())
+    make_disk_core(boot.grub_bios, folder / "core.img")
+    files = {
+        **kernel,
+        "shimx64.efi": boot.shim,
+        "grubx64.efi": boot.grub_removable,
+        "boot.img": folder / "boot.img",
+        "core.img": folder / "core.img",
+    }
+    sums = "".join(
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {name}\n" for name, path in sorted(files.items())
+    )
+    (folder / SUMS).write_text(sums)
+    for path in folder.iterdir():
+        path.chmod(0o644)
+
+
+def install_sizes(root: Path, partitions: Sequence[Partition]) -> None:
+    """Let installations from this image use the sizes of its kickstart, as the disk image does."""
+    asked = {partition.mountpoint: partition.size for partition in partitions}
+    rows = [
+        f"{key} = {max(asked[mountpoint], least)}"
+        for mountpoint, (key, least) in SIZE_KEYS.items()
+        if mountpoint in asked
+    ]
+    if rows:
+        path = root / NODE_TOML
+        path.write_text("\n".join(["version = 1", "", "[install]", *rows]) + "\n")
+        path.chmod(0o644)

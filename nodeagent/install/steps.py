@@ -1,0 +1,290 @@
+"""The steps of an installation, in the order that leaves nothing half done that looks whole."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nodeagent.install.boot_files import BootFiles
+from nodeagent.install.disk_writer import (
+    close_bios,
+    copy_image,
+    erase,
+    opened,
+    read_back,
+    read_table_places,
+    rename_partition,
+    write_boot_code,
+    write_table,
+)
+from nodeagent.install.fat import Content, FatWriter, used_bytes
+from nodeagent.install.marker import Marker, marker_files, set_finished
+from nodelib.errors import Code, VirtnodeError
+from nodelib.install_planning import data_group
+from nodelib.run import run
+from nodelib.slot_menu import disk_menu, environment_block, menu_stub, slot_config
+from nodelib.slots import (
+    BIOS,
+    DATA,
+    ESP,
+    ESP_LABEL,
+    MEBIBYTE,
+    SLOT_A,
+    STATE,
+    STATE_LABEL,
+    UNFINISHED,
+    Region,
+    bios_sectors,
+    table_script,
+)
+
+LVM_TIMEOUT = 120.0
+SETTLE_TIMEOUT = 30.0
+MENU_SECONDS = 3
+
+
+@dataclass(frozen=True)
+class Work:
+    """All that an installation needs to know; nothing is decided once it runs."""
+
+    device: Path
+    regions: tuple[Region, ...]
+    identifiers: Mapping[str, str]
+    """Partitions' identifiers by name; `disk` is the table's own."""
+    keep: bool
+    image: Path
+    image_bytes: int
+    boot: BootFiles
+    title: str
+    arguments: tuple[str, ...]
+    """Of the kernel in slot A."""
+    marker: Marker
+    state: Path
+    """A folder whose content becomes the state."""
+    groups: tuple[str, ...] = ()
+    """Volume groups of the disk that are stopped before they are destroyed."""
+    has_partitions: bool = True
+    """The kernel knows the disk's partitions; not so of a plain file."""
+
+    def region(self, name: str) -> Region:
+        """Return a partition."""
+        return next(region for region in self.regions if region.name == name)
+
+    def number(self, name: str) -> int:
+        """Return a partition's number."""
+        return 1 + next(number for number, region in enumerate(self.regions) if region.name == name)
+
+    @property
+    def serial(self) -> int:
+        """The boot partition's identifier as FAT has it."""
+        return int(self.identifiers[ESP][:8], 16)
+
+    @property
+    def esp_identifier(self) -> str:
+        """The boot partition's identifier as GRUB says it."""
+        return f"{self.serial >> 16:04X}-{self.serial & 0xFFFF:04X}"
+
+
+OnBytes = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: after each the disk is in a state that a start of the machine understands."""
+
+    name: str
+    text: str
+    weight: int
+    """About how many bytes it writes or reads, for the percentage."""
+    do: Callable[[Work, OnBytes], None]
+
+
+def installation_steps(work: Work) -> tuple[Step, ...]:
+    """List the steps.
+
+    The first takes from the disk the ability to start; the last, one sector, gives it back. In between the
+    firmware goes on to the next device, which is the medium.
+    """
+    esp_bytes = sum(map(len, esp_files(work).values()))
+    copies = (
+        Step("slot", "copying this system to slot A", 2 * work.image_bytes, copy_slot),
+        Step("esp", "writing the boot partition", esp_bytes, write_esp),
+        Step("esp-whole", "finishing the boot partition", MEBIBYTE, finish_esp),
+        Step("bios", "writing the boot loader for BIOS", MEBIBYTE, write_bios),
+        Step("name", "naming slot A", MEBIBYTE, name_slot),
+        Step("done", "marking the installation as finished", MEBIBYTE, finish),
+    )
+    if work.keep:
+        return (Step("close", "marking the disk as unfinished", MEBIBYTE, close_installed), *copies)
+    fresh = [
+        Step("close", "erasing the disk", 4 * MEBIBYTE, close_foreign),
+        Step("table", "writing the partition table", MEBIBYTE, make_table),
+        copies[0],
+        Step("state", "making the state partition", 4 * MEBIBYTE, make_state),
+    ]
+    if any(region.name == DATA for region in work.regions):
+        fresh.append(Step("data", "making the volume group", 4 * MEBIBYTE, make_data))
+    return (*fresh, *copies[1:])
+
+
+def close_foreign(work: Work, on_bytes: OnBytes) -> None:
+    """Stop what may be stopped, then erase the table, what it held, and what the new one will hold."""
+    for group in work.groups:
+        run(["vgchange", "--activate", "n", group], timeout=LVM_TIMEOUT)
+    places = [
+        *read_table_places(work.device),
+        *((region.start * MEBIBYTE, region.size * MEBIBYTE) for region in work.regions),
+    ]
+    with opened(work.device) as disk:
+        erase(disk, places)
+    settle(work)
+
+
+def close_installed(work: Work, on_bytes: OnBytes) -> None:
+    """Take from an installed disk the ability to start, by one sector for each kind of firmware."""
+    with opened(work.device) as disk:
+        close_bios(disk)
+        # An installation that ended in between may have left no boot partition at all.
+        with contextlib.suppress(VirtnodeError):
+            set_finished(disk, work.region(ESP).start * MEBIBYTE, finished=False)
+    rename_partition(work.device, work.number(SLOT_A), UNFINISHED)
+
+
+def make_table(work: Work, on_bytes: OnBytes) -> None:
+    """Write the table; slot A has another name until it is whole."""
+    with opened(work.device) as disk:
+        close_bios(disk)
+    script = table_script(work.regions, work.identifiers["disk"], work.identifiers, {SLOT_A: UNFINISHED})
+    write_table(work.device, script)
+    settle(work)
+
+
+def settle(work: Work) -> None:
+    """Wait until udev has seen what became of the disk."""
+    if work.has_partitions:
+        run(["udevadm", "settle", f"--timeout={SETTLE_TIMEOUT:.0f}"], check=False)
+
+
+def copy_slot(work: Work, on_bytes: OnBytes) -> None:
+    """Copy this system, and read it back from the disk; raises VirtnodeError (failed) if they differ."""
+    offset = work.region(SLOT_A).start * MEBIBYTE
+    with opened(work.device) as disk:
+        written = copy_image(work.image, work.image_bytes, disk, offset, on_bytes)
+        if read_back(disk, offset, work.image_bytes, on_bytes) != written:
+            raise VirtnodeError(
+                Code.FAILED, f"{work.device} does not give back what was written to it", "replace the disk"
+            )
+
+
+def make_state(work: Work, on_bytes: OnBytes) -> None:
+    """Make the state's file system with what the node keeps already."""
+    region = work.region(STATE)
+    options = f"offset={region.start * MEBIBYTE},lazy_itable_init=1,nodiscard,root_owner=0:0"
+    argv: list[str | Path] = [
+        "mke2fs",
+        "-q",
+        "-F",
+        "-t",
+        "ext4",
+        "-L",
+        STATE_LABEL,
+        "-E",
+        options,
+        "-d",
+        work.state,
+    ]
+    run([*argv, work.device, f"{region.size * 1024}k"])
+    with opened(work.device) as disk:
+        os.fsync(disk)
+
+
+def make_data(work: Work, on_bytes: OnBytes) -> None:
+    """Make the volume group that guests' disks are cut from."""
+    partition = Path("/dev/disk/by-partuuid") / work.identifiers[DATA].lower()
+    group = data_group(work.identifiers["disk"])
+    run(["vgcreate", "--yes", "--quiet", group, partition], timeout=LVM_TIMEOUT)
+
+
+def esp_files(work: Work) -> dict[str, bytes]:
+    """Lay out the boot partition."""
+    stub = menu_stub(work.esp_identifier).encode()
+    boot = work.boot
+    return {
+        "EFI/BOOT/BOOTX64.EFI": boot.shim,
+        "EFI/BOOT/grubx64.efi": boot.grub,
+        # Where a signed GRUB for removable media looks for its menu: Fedora's here, Debian's there.
+        "EFI/BOOT/grub.cfg": stub,
+        "boot/grub/grub.cfg": stub,
+        "grub/grub.cfg": disk_menu(work.esp_identifier, MENU_SECONDS).encode(),
+        "grub/grubenv": environment_block(slot="a"),
+        "a/slot.cfg": slot_config(work.title, work.arguments).encode(),
+        "a/vmlinuz": boot.kernel,
+        "a/initrd.img": boot.initramfs,
+        **marker_files(work.marker),
+    }
+
+
+def write_esp(work: Work, on_bytes: OnBytes) -> None:
+    """Write all of the boot partition but its first sector."""
+    with opened(work.device) as disk:
+        esp_writer(work, disk).write(dict[str, Content](esp_files(work)), on_bytes)
+
+
+def finish_esp(work: Work, on_bytes: OnBytes) -> None:
+    """Write the boot partition's first sector; its menu refuses to start until the marker says otherwise."""
+    with opened(work.device) as disk:
+        esp_writer(work, disk).finish()
+
+
+def esp_writer(work: Work, disk: int) -> FatWriter:
+    """Write the boot partition to where it belongs."""
+    region = work.region(ESP)
+    return FatWriter(
+        disk, region.start * MEBIBYTE, region.size * MEBIBYTE, label=ESP_LABEL, serial=work.serial
+    )
+
+
+def check_esp_size(work: Work) -> None:
+    """Raise VirtnodeError (invalid) unless the boot partition has room for another slot's kernel as well."""
+    files = esp_files(work)
+    another = {f"b/{name[2:]}": data for name, data in files.items() if name.startswith("a/")}
+    region = work.region(ESP)
+    size = region.size * MEBIBYTE
+    if used_bytes({**files, **another}, size) > size - size // 50:
+        raise VirtnodeError(
+            Code.INVALID,
+            f"the boot partition has {region.size} MiB, too few for the kernels of two slots",
+            "choose a larger esp in [install]",
+        )
+
+
+def write_bios(work: Work, on_bytes: OnBytes) -> None:
+    """Write GRUB for BIOS: the core image first, then the boot code that finds it."""
+    start = work.region(BIOS).start
+    first, core = bios_sectors(work.boot.boot_image, work.boot.core_image, start * 2048)
+    with opened(work.device) as disk:
+        os.pwrite(disk, core, start * MEBIBYTE)
+        os.fsync(disk)
+        write_boot_code(disk, first)
+
+
+def name_slot(work: Work, on_bytes: OnBytes) -> None:
+    """Give slot A its name: now it is whole."""
+    rename_partition(work.device, work.number(SLOT_A), SLOT_A)
+
+
+def finish(work: Work, on_bytes: OnBytes) -> None:
+    """Say that all is there: from the write of this one sector on the disk starts."""
+    with opened(work.device) as disk:
+        os.fsync(disk)
+        set_finished(disk, work.region(ESP).start * MEBIBYTE, finished=True)
+
+
+def copy_state(source: Path, target: Path) -> None:
+    """Copy what a node keeps, but for what belongs to this boot alone; nothing where there is nothing."""
+    target.mkdir(mode=0o700, parents=True)
+    if source.is_dir():
+        ignored = shutil.ignore_patterns("lost+found", "rollback", "*.new")
+        shutil.copytree(source, target, dirs_exist_ok=True, ignore=ignored, symlinks=True)

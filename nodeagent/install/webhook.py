@@ -1,0 +1,97 @@
+"""Whoever wants to know of an installation is told by HTTP: a document for start, success and failure."""
+
+import json
+import logging
+import queue
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from nodelib.codec import encode
+
+logger = logging.getLogger(__name__)
+
+SCHEMA = 1
+SEND_TIMEOUT = 10.0
+PAUSE = 3.0
+TRIES = 10
+"""A node may begin before it has an address."""
+Send: TypeAlias = Callable[[str, bytes], None]
+
+
+@dataclass(frozen=True)
+class InstallNews:
+    """What is posted, as docs/install-webhook.schema.json says."""
+
+    event: str
+    """started, succeeded or failed."""
+    hostname: str
+    machine: str
+    """The machine's UUID, as its firmware says."""
+    machine_serial: str
+    product: str
+    build: str
+    disk: str
+    disk_model: str
+    disk_serial: str
+    disk_size_bytes: int
+    time: float
+    """Seconds since 1970, by this machine's clock."""
+    error: str = ""
+    schema: int = SCHEMA
+
+
+def send_by_http(url: str, body: bytes) -> None:
+    """Post a document; raises OSError or ValueError where it is not taken."""
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method="POST")
+    with urllib.request.urlopen(request, timeout=SEND_TIMEOUT):
+        pass
+
+
+class Courier:
+    """Posts news in order, in a thread of its own; whoever does not take them holds nobody up."""
+
+    def __init__(self, url: str, send: Send = send_by_http, pause: float = PAUSE) -> None:
+        self._url = url
+        self._send = send
+        self._pause = pause
+        self._news: queue.SimpleQueue[InstallNews | None] = queue.SimpleQueue()
+        self._hurry = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="webhook", daemon=True)
+        if url:
+            self._thread.start()
+
+    def post(self, news: InstallNews) -> None:
+        """Have something posted."""
+        if self._url:
+            self._news.put(news)
+
+    def finish(self, seconds: float) -> None:
+        """Wait until all is posted, but no longer than this."""
+        if self._url:
+            self._news.put(None)
+            self._thread.join(seconds)
+            self._hurry.set()
+
+    def _run(self) -> None:
+        while (news := self._news.get()) is not None:
+            body = json.dumps(encode(news)).encode()
+            for _ in range(TRIES):
+                if self._deliver(news.event, body) or self._hurry.wait(self._pause):
+                    break
+
+    def _deliver(self, event: str, body: bytes) -> bool:
+        try:
+            self._send(self._url, body)
+        except urllib.error.HTTPError as error:
+            error.close()
+            logger.warning("the webhook did not take that the installation %s: HTTP %s", event, error.code)
+            return error.code < 500
+        except (OSError, ValueError) as error:
+            # The address may have a secret in it: it is not in the journal.
+            logger.info("the webhook cannot be reached yet: %s", type(error).__name__)
+            return False
+        return True

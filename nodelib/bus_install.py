@@ -1,0 +1,148 @@
+"""The bus's methods about installation: which disks there are, what would happen to one, and doing it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from nodelib.facts import Facts
+from nodelib.link import Nothing, Verb
+
+SURVEY_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class InstallDisk:
+    """A disk, what is on it, and what stands against installing to it."""
+
+    name: str
+    path: str = ""
+    """The stable name below /dev/disk/by-path."""
+    ids: tuple[str, ...] = ()
+    """Names below /dev/disk/by-id, without the folder."""
+    model: str = ""
+    serial: str = ""
+    size_bytes: int = 0
+    rotational: bool = False
+    bus: str = ""
+    holds: tuple[str, ...] = ()
+    """What is on it, one line each, as a person says it."""
+    systems: tuple[str, ...] = ()
+    """Operating systems and hypervisors that its content looks like."""
+    last_mounted: float = 0.0
+    """When one of its file systems was last mounted, seconds since 1970; 0 where that is not known."""
+    refusals: tuple[str, ...] = ()
+    """Why it can never be installed to now, one line each; `boot medium` and the like."""
+    treasures: tuple[str, ...] = ()
+    """Names that `wipe` must have: volume groups, RAID and the like that would be destroyed."""
+    installed: str = ""
+    """Product and version of the node that is installed on it."""
+    build: str = ""
+    """The build that was installed, as its BUILD_ID."""
+    unfinished: bool = False
+    """An installation began and never ended."""
+    confirmation: str = ""
+    """What a person types to say that it is this disk: the end of its serial number, or its name."""
+
+
+@dataclass(frozen=True)
+class InstallRegion:
+    """A partition of the new layout; `content` says what is written to it."""
+
+    name: str
+    size_bytes: int
+    content: str
+
+
+@dataclass(frozen=True)
+class InstallRequest:
+    """What is to be installed where; what is empty is as [install] of the configuration says.
+
+    `rule` is a rule or a path of a device. With `keep`, state and data of a node that is there stay. `wipe`
+    names treasures of the disk that may be destroyed, or says `all`.
+    """
+
+    rule: str = ""
+    keep: bool = False
+    wipe: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class InstallPlan:
+    """What would be done, in order; with problems nothing is."""
+
+    id: str
+    """Names this plan: it changes with the disk, its content and what was asked."""
+    disk: InstallDisk
+    keep: bool = False
+    regions: tuple[InstallRegion, ...] = ()
+    erased: tuple[str, ...] = ()
+    """What is lost, one line each."""
+    steps: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    """Why it cannot be done, each with what to do."""
+    may_keep: bool = False
+    """A node is installed there: whoever asks offers to keep its state and data."""
+
+
+@dataclass(frozen=True)
+class InstallRun:
+    """Do what a plan says; raises `conflict` if the plan is no more what it was."""
+
+    request: InstallRequest
+    plan: str
+    confirmation: str
+
+
+@dataclass(frozen=True)
+class InstallView:
+    """The disks, and the boot medium's way of installing."""
+
+    disks: tuple[InstallDisk, ...]
+    asked: bool = False
+    """The boot menu's entry said to ask a person: `node.install=ask`."""
+    rule: str = ""
+    """The rule that holds where none is given."""
+    problem: str = ""
+    """Why this system cannot install, whatever the disk."""
+
+
+class InstallState(StrEnum):
+    """How an installation stands."""
+
+    IDLE = "idle"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class InstallProgress:
+    """How far an installation is."""
+
+    state: InstallState = InstallState.IDLE
+    disk: str = ""
+    percent: int = 0
+    step: str = ""
+    """What is being done, or was done last."""
+    error: str = ""
+    hint: str = ""
+    """What to do next."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A machine's recorded hardware, to try answers on elsewhere."""
+
+    facts: Facts
+    disks: tuple[InstallDisk, ...]
+    schema: int = SURVEY_SCHEMA
+
+
+INSTALL_DISKS = Verb("InstallDisks", Nothing, InstallView)
+INSTALL_PLAN = Verb("InstallPlan", InstallRequest, InstallPlan)
+INSTALL_RUN = Verb("InstallRun", InstallRun, Nothing)
+INSTALL_PROGRESS = Verb("InstallProgress", Nothing, InstallProgress)
+SURVEY = Verb("Survey", Nothing, Survey)
+
+METHODS = (INSTALL_DISKS, INSTALL_PLAN, INSTALL_RUN, INSTALL_PROGRESS, SURVEY)
+GUARDED = (INSTALL_RUN,)

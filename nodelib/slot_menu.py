@@ -1,0 +1,92 @@
+"""The boot menu of a disk with two slots: it counts the tries of a slot on trial, and goes back by itself."""
+
+from collections.abc import Sequence
+
+ENVIRONMENT_BYTES = 1024
+ENVIRONMENT_HEADER = "# GRUB Environment Block\n"
+TRIES = 3
+"""How often a slot on trial is started before the other one is again."""
+
+MENU = """\
+# Written once, by the installation. What belongs to one slot stands in /a/slot.cfg and /b/slot.cfg;
+# which slot starts stands in /grub/grubenv: slot, and on trial also trial and tries.
+search --no-floppy --fs-uuid --set=root {identifier}
+set timeout={timeout}
+set default=start
+if serial --unit=0 --speed=115200; then
+  terminal_input console serial
+  terminal_output console serial
+fi
+if [ ! -d /virtnode/done ]; then
+  echo 'This disk holds an installation that never ended. Going on to the next boot device ...'
+  sleep 3
+  exit
+fi
+set slot=a
+load_env --file ($root)/grub/grubenv slot trial tries
+if [ -n "$trial" ]; then
+{countdown}\
+  else
+    set trial=
+  fi
+  save_env --file ($root)/grub/grubenv trial tries
+fi
+source ($root)/$slot/slot.cfg
+
+menuentry "Start $title" --id start {{
+  echo "Loading $title ..."
+  linux /$slot/vmlinuz $arguments
+  initrd /$slot/initrd.img
+}}
+
+menuentry "Start $title with serial console" --id serial {{
+  echo "Loading $title ..."
+  linux /$slot/vmlinuz $arguments console=tty0 console=ttyS0,115200n8
+  initrd /$slot/initrd.img
+}}
+
+menuentry "Rescue shell" --id rescue {{
+  echo "Loading $title ..."
+  linux /$slot/vmlinuz $arguments systemd.unit=rescue.target systemd.setenv=SYSTEMD_SULOGIN_FORCE=1
+  initrd /$slot/initrd.img
+}}
+"""
+COUNT = """\
+  {word} [ "$tries" = {left} ]; then
+    set tries={after}
+    set slot=$trial
+"""
+STUB = """\
+search --no-floppy --fs-uuid --set=root {identifier}
+configfile ($root)/grub/grub.cfg
+"""
+
+
+def disk_menu(identifier: str, timeout: int) -> str:
+    """Write grub.cfg of a disk; `identifier` is its boot partition's, as XXXX-XXXX."""
+    countdown = "".join(
+        COUNT.format(word="if" if left == TRIES else "elif", left=left, after=left - 1)
+        for left in range(TRIES, 0, -1)
+    )
+    return MENU.format(identifier=identifier, timeout=timeout, countdown=countdown)
+
+
+def menu_stub(identifier: str) -> str:
+    """Write the file that leads a signed GRUB, wherever it looks, to the disk's menu."""
+    return STUB.format(identifier=identifier)
+
+
+def slot_config(title: str, arguments: Sequence[str]) -> str:
+    """Write slot.cfg: what a slot is called, and what its kernel is told."""
+    return f"set title={quoted(title)}\nset arguments={quoted(' '.join(arguments))}\n"
+
+
+def quoted(text: str) -> str:
+    """Quote a text for GRUB."""
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def environment_block(**variables: str) -> bytes:
+    """Write a file that GRUB's load_env reads and its save_env fills in."""
+    lines = "".join(f"{name}={value}\n" for name, value in variables.items())
+    return (ENVIRONMENT_HEADER + lines).encode().ljust(ENVIRONMENT_BYTES, b"#")

@@ -1,0 +1,47 @@
+"""What a node installs to disks, as its root has it."""
+
+import hashlib
+from pathlib import Path
+
+from image.boot_set import PLACE, install_boot_set, install_sizes
+from image.config import Partition
+from image.media.grub import installed_entry
+from nodeagent.install.boot_files import HOME, KERNEL, SUMS, read_sums
+from nodeagent.intent_sources import load_intent
+from nodelib.run import run
+from tests.image.payloads import LABEL, make_payload, need_grub
+
+
+def test_the_root_knows_what_starts_it(tmp_path: Path) -> None:
+    """GRUB for BIOS is in it, and a sum of each file is where a node looks."""
+    need_grub()
+    payload, root = make_payload(tmp_path / "payload"), tmp_path / "root"
+    install_boot_set(root, payload.boot, {KERNEL: payload.kernel})
+    assert (root / PLACE).is_dir()
+    assert PLACE == HOME
+    sums = read_sums(root)
+    assert sums[KERNEL] == hashlib.sha256(payload.kernel.read_bytes()).hexdigest()
+    assert sums["grubx64.efi"] == hashlib.sha256(payload.boot.grub_removable.read_bytes()).hexdigest()
+    assert set(sums) == {KERNEL, "shimx64.efi", "grubx64.efi", "boot.img", "core.img"}
+    assert (root / SUMS).stat().st_mode & 0o777 == 0o644
+    assert (root / HOME / "core.img").stat().st_size > 50_000
+
+
+def test_the_medium_starts_the_disk_that_it_installed(tmp_path: Path) -> None:
+    """Its menu looks for the marker of its own build, in words that GRUB understands."""
+    text = installed_entry(LABEL)
+    assert "--file --set=installed /virtnode/done/0123abcd" in text
+    script = tmp_path / "grub.cfg"
+    script.write_text(text)
+    run(["grub-script-check", script])
+
+
+def test_sizes_of_the_kickstart_are_the_installers(tmp_path: Path) -> None:
+    """As far as it takes them; the rest stays as it is by default."""
+    (tmp_path / "usr/lib/virtnode").mkdir(parents=True)
+    install_sizes(tmp_path, ())
+    assert load_intent(tmp_path, "").document == {"version": 1}
+    install_sizes(tmp_path, (Partition("/", 2048), Partition("/boot/efi", 64)))
+    loaded = load_intent(tmp_path, "")
+    assert loaded.problems == ()
+    assert (loaded.intent.install.slot, loaded.intent.install.esp) == (2048, 128)

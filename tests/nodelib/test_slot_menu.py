@@ -1,0 +1,140 @@
+"""The menu of an installed disk, in GRUB's own emulator: on a file, with GRUB's own FAT and environment."""
+
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from image.media.grub import installed_entry
+from nodelib.run import run
+from nodelib.slot_menu import environment_block, quoted, slot_config
+from nodelib.slots import ESP
+from tests.nodeagent.install.works import install, make_work
+
+SECONDS = 30.0
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+DISK = "hd0,gpt2"
+
+
+class Grub:
+    """A running emulator whose first disk is a file."""
+
+    def __init__(self, folder: Path, disk: Path) -> None:
+        (folder / "device.map").write_text(f"(hd0) {disk}\n")
+        argv = ["grub-emu", "-m", str(folder / "device.map"), "-d", str(folder / "none"), "-r", "hd0"]
+        self._process, self._terminal = pty.fork()
+        if self._process == 0:
+            os.execvpe(argv[0], argv, {**os.environ, "TERM": "dumb", "LC_ALL": "C.UTF-8"})
+        self._shown = ""
+        self.wait_for("grub> ")
+
+    def type(self, line: str) -> None:
+        """Type a line, and forget what was shown before."""
+        self._shown = ""
+        os.write(self._terminal, f"{line}\r".encode())
+
+    def wait_for(self, words: str) -> str:
+        """Wait until something is shown; return all that was since the last line."""
+        deadline = time.monotonic() + SECONDS
+        while words not in self._shown:
+            left = deadline - time.monotonic()
+            assert left > 0, f"GRUB did not show {words}: {self._shown}"
+            if select.select([self._terminal], [], [], left)[0]:
+                self._shown = ESCAPES.sub(
+                    "", self._shown + os.read(self._terminal, 65536).decode(errors="replace")
+                )
+        return self._shown
+
+    def end(self) -> None:
+        """End it."""
+        os.kill(self._process, signal.SIGKILL)
+        os.waitpid(self._process, 0)
+        os.close(self._terminal)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Path:
+    """Install to a file; slot B has its own configuration."""
+    if shutil.which("grub-emu") is None:
+        pytest.skip("grub-emu is not installed")
+    work = make_work(tmp_path / "work")
+    install(work)
+    config = tmp_path / "slot.cfg"
+    config.write_text(slot_config("the next one", ["quiet"]))
+    place = f"{work.device}@@{work.region(ESP).start}M"
+    run(["mmd", "-i", place, "::b"])
+    run(["mcopy", "-i", place, config, "::b/slot.cfg"])
+    return work.device
+
+
+@pytest.fixture
+def grub(disk: Path, tmp_path: Path) -> Iterator[Grub]:
+    """Run the emulator on the disk."""
+    running = Grub(tmp_path, disk)
+    yield running
+    running.end()
+
+
+def start(grub: Grub, words: str) -> str:
+    """Open the disk's menu as the boot loader does."""
+    grub.type(f"configfile ({DISK})/grub/grub.cfg")
+    return grub.wait_for(words)
+
+
+def environment(disk: Path) -> str:
+    """Read what GRUB keeps from boot to boot."""
+    return run(["mtype", "-i", f"{disk}@@2M", "::grub/grubenv"]).stdout
+
+
+def test_a_slot_on_trial_has_three_tries(disk: Path, tmp_path: Path) -> None:
+    """Then the other one starts again, and stays."""
+    fresh = tmp_path / "grubenv"
+    fresh.write_bytes(environment_block(slot="a", trial="b", tries="3"))
+    run(["mcopy", "-o", "-i", f"{disk}@@2M", fresh, "::grub/grubenv"])
+    for title, left in (
+        ("next one", 2),
+        ("next one", 1),
+        ("next one", 0),
+        ("virtnode new", 0),
+        ("virtnode new", 0),
+    ):
+        grub = Grub(tmp_path, disk)
+        try:
+            start(grub, f"Start {'the ' if 'next' in title else ''}{title}")
+        finally:
+            grub.end()
+        assert f"\ntries={left}\n" in environment(disk)
+        assert ("\ntrial=b\n" in environment(disk)) == ("next" in title)
+
+
+def test_an_unfinished_disk_starts_nothing(disk: Path, tmp_path: Path) -> None:
+    """It says so, and goes on to the next device."""
+    run(["mren", "-i", f"{disk}@@2M", "::virtnode/done", "todo"])
+    grub = Grub(tmp_path, disk)
+    try:
+        start(grub, "an installation that never ended")
+    finally:
+        grub.end()
+
+
+def test_a_medium_starts_the_disk_that_it_installed(grub: Grub, tmp_path: Path) -> None:
+    """And no other."""
+    for build, chosen in (("1A2B3C4D", "installed"), ("FFFFFFFF", "start")):
+        menu = tmp_path / build
+        entry = installed_entry(f"VIRTNODE-{build}")
+        menu.write_text(f"set default=start\n{entry}\necho chosen: $default of {build}\n")
+        grub.type(f"source (host){menu}")
+        assert f"chosen: {chosen} of" in grub.wait_for(f" of {build}")
+
+
+def test_texts_are_quoted_for_grub() -> None:
+    """Whatever a title has in it."""
+    assert quoted("it's") == "'it'\\''s'"
+    assert len(environment_block(slot="a")) == 1024

@@ -1,0 +1,177 @@
+"""A node installs itself to a disk, starts from it, and survives a power cut in between."""
+
+import json
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from image.accelerator import Accelerator
+from image.firmware import Firmware, prepare_firmware
+from tests.vm.guest import (
+    Boot,
+    Guest,
+    Hardware,
+    kernel_boot,
+    menu_boot,
+    network_boot,
+    switched_on,
+    wait_until,
+)
+from tests.vm.joining import short_folder
+
+pytestmark = [pytest.mark.vm, pytest.mark.timeout(3600)]
+
+DISK_BYTES = 9 * 10**9
+SERIAL = "state"
+"""The serial number that the machine gives its disk."""
+INSTALL_SECONDS = 900.0
+CUT_PERCENT = 20
+"""How far an installation is when its power is cut."""
+
+
+def make_disk(folder: Path) -> Path:
+    """Make a blank disk."""
+    path = folder / "disk.img"
+    with path.open("wb") as disk:
+        disk.truncate(DISK_BYTES)
+    return path
+
+
+def machine(folder: Path, boot: Boot, accelerator: Accelerator) -> Guest:
+    """Lay out a machine with the disk of this folder, blank at first."""
+    disk = folder / "disk.img"
+    if not disk.exists():
+        make_disk(folder)
+    return Guest(Hardware(folder, str(uuid.uuid4()), state=disk), boot, accelerator)
+
+
+def progress(node: Guest) -> str:
+    """Ask how far an installation is."""
+    return node.run("virtnodectl install status")
+
+
+def installed_disk(node: Guest) -> Mapping[str, Any]:
+    """Ask the node for its only disk that is no medium."""
+    disks = json.loads(node.run("virtnodectl install disks --json"))["disks"]
+    found: Mapping[str, Any] = next(disk for disk in disks if disk["serial"] == SERIAL)
+    return found
+
+
+def is_installed(node: Guest) -> None:
+    """Check that the root is slot A, that state and volume group are there, and that nothing failed."""
+    node.wait_for_shell()
+    assert "root=live:PARTUUID=" in node.run("cat /proc/cmdline")
+    assert "node.install" not in node.run("cat /proc/cmdline")
+    assert node.run("findmnt -n -o SOURCE /var/lib/virtnode").strip() == "/dev/vda5"
+    assert node.run("vgs --noheadings -o vg_name").strip().startswith("virtnode-")
+    assert node.run("systemctl --failed --no-legend --plain").strip() == ""
+    disk = installed_disk(node)
+    assert disk["installed"].startswith("virtnode ")
+    assert not disk["unfinished"]
+
+
+def test_it_installs_unattended_and_starts_from_the_disk(
+    artefacts: Path, accelerator: Accelerator, tmp_path: Path
+) -> None:
+    """By the kernel argument; then without the medium, and with the medium left in; the state stays."""
+    with short_folder(tmp_path) as folder:
+        boot = kernel_boot(artefacts, folder, ("node.install=smallest", "node.engine=192.0.2.1"))
+        with switched_on(machine(folder, boot, accelerator), tmp_path / "evidence") as node:
+            node.wait_for_shell()
+            # It restarts by itself, with the same arguments, and finds that there is nothing to do.
+            wait_until(lambda: has_restarted(node), INSTALL_SECONDS, "an installation and a restart")
+        with switched_on(machine(folder, Boot(()), accelerator), tmp_path / "evidence") as node:
+            is_installed(node)
+            assert "192.0.2.1" in node.run("virtnodectl config show")
+            node.run("touch /var/lib/virtnode/kept")
+        with switched_on(machine(folder, menu_boot(artefacts), accelerator), tmp_path / "evidence") as node:
+            is_installed(node)
+            node.run("test -e /var/lib/virtnode/kept")
+
+
+def has_restarted(node: Guest) -> bool:
+    """Tell whether the node says that its disk has this system already."""
+    try:
+        return "has this system already" in node.try_run("virtnodectl install status", seconds=20)[1]
+    except TimeoutError:
+        return False
+
+
+def test_a_power_cut_leaves_a_machine_that_installs_again(
+    artefacts: Path, accelerator: Accelerator, tmp_path: Path
+) -> None:
+    """The disk does not start; the medium does, says what happened, and a person installs once more."""
+    with short_folder(tmp_path) as folder:
+        boot = kernel_boot(artefacts, folder, ("node.install=ask",))
+        with switched_on(machine(folder, boot, accelerator), tmp_path / "evidence") as node:
+            node.wait_for_shell()
+            node.run("systemd-run --unit=test-install virtnodectl install run smallest --confirm tate")
+            wait_until(
+                lambda: percent(node) >= CUT_PERCENT, INSTALL_SECONDS, "half an installation", pause=0.2
+            )
+            node.pull_the_plug()
+        with switched_on(machine(folder, menu_boot(artefacts), accelerator), tmp_path / "evidence") as node:
+            node.wait_for_shell()
+            assert "root=live:CDLABEL=" in node.run("cat /proc/cmdline")
+            assert installed_disk(node)["unfinished"]
+            assert "began and never ended" in node.run("virtnodectl status")
+            node.run("virtnodectl install plan smallest")
+            node.run("systemd-run --unit=test-install virtnodectl install run smallest --confirm tate")
+            wait_until(lambda: "installed to vda" in progress(node), INSTALL_SECONDS, "the installation")
+        with switched_on(machine(folder, Boot(()), accelerator), tmp_path / "evidence") as node:
+            is_installed(node)
+
+
+def percent(node: Guest) -> int:
+    """Return the percentage of what runs; 0 while nothing does."""
+    word = progress(node).split()[0]
+    return int(word) if word.isdecimal() else 0
+
+
+@pytest.mark.parametrize("firmware", [Firmware.UEFI, Firmware.SECURE_BOOT])
+def test_uefi_starts_the_disk(
+    artefacts: Path, accelerator: Accelerator, tmp_path: Path, firmware: Firmware
+) -> None:
+    """Installed by one machine, started by another's firmware, which has never heard of it; signed or not."""
+    with short_folder(tmp_path) as folder:
+        boot = kernel_boot(artefacts, folder, ("node.install=smallest",))
+        with switched_on(machine(folder, boot, accelerator), tmp_path / "evidence") as node:
+            node.wait_for_shell()
+            wait_until(lambda: has_restarted(node), INSTALL_SECONDS, "an installation and a restart")
+        with switched_on(
+            machine(folder, uefi_boot(folder, firmware), accelerator), tmp_path / "evidence"
+        ) as node:
+            is_installed(node)
+            assert node.run("test -d /sys/firmware/efi && echo yes").strip() == "yes"
+
+
+def uefi_boot(folder: Path, firmware: Firmware) -> Boot:
+    """Give the machine UEFI whose variables are as they left the factory."""
+    files = prepare_firmware(firmware, folder)
+    assert files is not None
+    flash = f"if=pflash,format={files.format}"
+    secure = firmware is Firmware.SECURE_BOOT
+    return Boot(
+        (
+            *(("-machine", "smm=on") if secure else ()),
+            *(("-global", "driver=cfi.pflash01,property=secure,value=on") if secure else ()),
+            *("-drive", f"{flash},unit=0,readonly=on,file={files.code}"),
+            *("-drive", f"{flash},unit=1,file={files.variables}"),
+        )
+    )
+
+
+def test_it_installs_over_the_network(artefacts: Path, accelerator: Accelerator, tmp_path: Path) -> None:
+    """Kernel and boot loaders come from the server that the root came from."""
+    with short_folder(tmp_path) as folder:
+        with (
+            network_boot(artefacts, folder, ("node.install=smallest",)) as boot,
+            switched_on(machine(folder, boot, accelerator), tmp_path / "evidence") as node,
+        ):
+            node.wait_for_shell()
+            wait_until(lambda: has_restarted(node), INSTALL_SECONDS, "an installation and a restart")
+        with switched_on(machine(folder, Boot(()), accelerator), tmp_path / "evidence") as node:
+            is_installed(node)
