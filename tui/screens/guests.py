@@ -70,6 +70,9 @@ class GuestsPage(Page):
 
     async def load(self) -> None:
         """Ask which virtual machines there are."""
+        if self._console_of:
+            self._focus_console()
+            return
         self._reply = await self.ask(GUESTS, Nothing())
         self._draw()
 
@@ -135,7 +138,9 @@ class GuestsPage(Page):
 
     async def _act(self, name: str) -> None:
         guest = self._marked
-        if guest is None:
+        if self._console_of:
+            self._focus_console()
+        elif guest is None:
             await self.dialogue.tell(say("guests.nothing_chosen"))
         elif name == "console":
             await self._open_console(guest)
@@ -164,6 +169,10 @@ class GuestsPage(Page):
         self._console_of = guest.uuid
         self.query_one("#list").display = False
         await self.mount(GuestPane(self.dialogue, guest, reply.handle))
+
+    def _focus_console(self) -> None:
+        for terminal in self.query("Terminal"):
+            terminal.focus()
 
     async def _close_console(self) -> None:
         from tui.guest_pane import GuestPane

@@ -28,6 +28,18 @@ class EmulatedScreen(pyte.Screen):
         super().__init__(columns, lines)
         self.answers: list[str] = []
 
+    def resize(self, lines: int | None = None, columns: int | None = None) -> None:
+        """Take another size: what stands above the cursor is dropped only where there is no room left."""
+        lines = lines or self.lines
+        above = max(self.cursor.y - (lines - 1), 0)
+        place = self.cursor.y - above
+        # pyte itself drops the first lines, whether there is something below them or not.
+        kept = {line - above: row for line, row in self.buffer.items() if above <= line < above + lines}
+        super().resize(lines, columns)
+        self.buffer.clear()
+        self.buffer.update(kept)
+        self.cursor.y = place
+
     def write_process_input(self, data: str) -> None:
         """Keep an answer, until it is sent."""
         self.answers.append(data)
