@@ -300,6 +300,8 @@ def test_the_network_is_reset_after_a_question(picture: Picture) -> None:
             await session.press("right", "enter")
             await wait_for_dialog(session, "What will change")
             picture("network-reset-preview", session)
+            await session.press("pagedown")
+            await wait_for_dialog(session, "The change goes back by itself")
             await session.press("right", "enter")
             links = {"bond": None, "vlan": None, "bridge": None}
             patch = {"network": links, "ntp": {"servers": None}}
