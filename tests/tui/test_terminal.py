@@ -1,8 +1,11 @@
 """The emulated screen behind a console's pane."""
 
 import pyte
+import pytest
+from pyte import graphics
+from rich.color import Color
 
-from tui.widgets.terminal import EmulatedScreen, colour_of
+from tui.widgets.terminal import EmulatedScreen, Terminal, colour_of
 
 
 def feed(screen: EmulatedScreen, text: str) -> None:
@@ -47,3 +50,18 @@ def test_colours_are_named_as_they_are_drawn() -> None:
     """The sixteen of old, and those of 24 bits."""
     found = [colour_of(name) for name in ("default", "red", "brown", "brightred", "ff8700")]
     assert found == [None, "red", "yellow", "bright_red", "#ff8700"]
+
+
+@pytest.mark.parametrize("name", sorted({*graphics.FG_AIXTERM.values(), *graphics.FG_ANSI.values()}))
+def test_every_colour_can_be_drawn(name: str) -> None:
+    """A guest's choice of colour never ends the console."""
+    colour = colour_of(name)
+    assert colour is None or Color.parse(colour)
+
+
+def test_what_the_emulation_does_not_understand_is_survived() -> None:
+    """A sequence that pyte fails over costs what came with it, no more."""
+    terminal = Terminal()
+    terminal.feed(b"\x1b[?1Alost")
+    terminal.feed(b"kept")
+    assert terminal._emulated.display[0].startswith("kept")
