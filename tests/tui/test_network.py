@@ -90,6 +90,7 @@ def test_a_static_address_is_previewed_applied_and_kept(picture: Picture) -> Non
             picture("network-preview", session)
             await session.press("right", "enter")
             await wait_for_dialog(session, "Keep this change?")
+            await wait_for_dialog(session, "A change waits")  # The banner comes with the next second.
             picture("network-pending", session)
             port = {**PORT, "ipv4": ["192.0.2.9/24"]}
             request = ApplyRequest({"network": {"nic": [port]}}, 60.0)
