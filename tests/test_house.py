@@ -17,7 +17,7 @@ from nodelib.run import run
 CHECKOUT = Path(__file__).parent.parent
 PROGRAMS = ("nodelib", "image", "nodeagent", "engine", "tui")
 LONGEST_FILE = 600
-FOREIGN = ("pykickstart", "mako", "elftools", "pylorax", "libdnf5", "augeas", "tomli_w")
+FOREIGN = ("pykickstart", "mako", "elftools", "pylorax", "libdnf5", "augeas", "tomli_w", "pyte")
 """Libraries whose way of thinking stays in one module each, or in one that is named after it."""
 
 

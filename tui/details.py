@@ -3,9 +3,18 @@
 import textwrap
 from collections.abc import Mapping, Sequence
 
+from textual.widget import Widget
+
 NAME = 15
 """Columns of a name."""
 NARROWEST = 40
+BESIDE_TEXT = 3
+"""Columns of a page that are none of a text's: two of padding, one of the scroll bar."""
+
+
+def room_in(page: Widget) -> int:
+    """Count the columns for text in a page, whether its scroll bar is there or not: else lines would jump."""
+    return max(page.outer_size.width - BESIDE_TEXT, 0)
 
 
 def write_details(details: Sequence[tuple[str, str]], width: int) -> str:

@@ -40,7 +40,7 @@ def test_sizes_of_the_kickstart_are_the_installers(tmp_path: Path) -> None:
     """As far as it takes them; the rest stays as it is by default."""
     (tmp_path / "usr/lib/virtnode").mkdir(parents=True)
     install_sizes(tmp_path, ())
-    assert load_intent(tmp_path, "").document == {"version": 1}
+    assert load_intent(tmp_path, "").document == {"version": VERSION}
     install_sizes(tmp_path, (Partition("/", 2048), Partition("/boot/efi", 64)))
     loaded = load_intent(tmp_path, "")
     assert loaded.problems == ()

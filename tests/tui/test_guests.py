@@ -1,13 +1,16 @@
 """The guests screen: the list, start and stop, a serial console in a pane."""
 
 import asyncio
+import dataclasses
 
 import pytest
 
+from nodelib.bus_access import ACCESS
 from nodelib.bus_guests import ConsoleSend, GuestDeed, GuestRequest
 from tests.tui.conftest import Picture
 from tests.tui.sessions import COLOUR, Session, running
 from tui.dialogs.confirm import ConfirmDialog
+from tui.frame import Frame
 from tui.widgets.terminal_keys import text_of_key
 
 DB1 = "00000000-0000-4000-8000-000000000002"
@@ -86,6 +89,44 @@ def test_a_console_takes_every_key_and_leaves_by_one(picture: Picture) -> None:
             await session.press("ctrl+right_square_bracket")
             await session.wait_for(lambda: "Memory" in session.text)
             assert any(name == "GuestConsoleClose" for name, _ in session.machine.calls)
+
+    asyncio.run(go())
+
+
+def test_a_lock_takes_the_console_away() -> None:
+    """Whoever comes after the lock does not type into a machine that somebody had opened."""
+
+    async def go() -> None:
+        async with running("server") as session:
+            await open_guests(session)
+            await session.press("c")
+            await unlock(session)
+            await session.wait_for(lambda: "login:" in session.text)
+            access = dataclasses.replace(session.machine.get(ACCESS), unlocked=False)
+            session.machine.put(ACCESS, access)
+            await session.app.node_watch.refresh()
+            await session.wait_for(lambda: "Memory" in session.text)
+
+    asyncio.run(go())
+
+
+def test_another_page_and_back_keeps_the_console() -> None:
+    """A console stays open while somebody looks elsewhere, and has the keys again afterwards."""
+
+    async def go() -> None:
+        async with running("server") as session:
+            await open_guests(session)
+            await session.press("c")
+            await unlock(session)
+            await session.wait_for(lambda: "login:" in session.text)
+            frame = session.app.screen
+            assert isinstance(frame, Frame)
+            await frame.action_open("install")
+            await session.settle()
+            await frame.action_open("guests")
+            await session.settle()
+            await session.type("q7")
+            await session.wait_for(lambda: "login: q7" in session.text)
 
     asyncio.run(go())
 

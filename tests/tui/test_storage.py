@@ -121,7 +121,7 @@ def test_logging_out_says_which_disks_go(picture: Picture) -> None:
 
 
 def test_an_export_is_tested_until_it_is_right(picture: Picture) -> None:
-    """Local mistakes stand at their fields, the server's answer above them; the form stays."""
+    """What is missing is said at its field, and the form stays for another try."""
 
     async def go() -> None:
         async with running("small") as session:

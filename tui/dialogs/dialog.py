@@ -21,6 +21,10 @@ class Dialog(ModalScreen[T]):
         Binding("escape", "leave", "frame.back"),
         Binding("left", "app.focus_previous", show=False),
         Binding("right", "app.focus_next", show=False),
+        Binding("up", "scroll_body(-1)", show=False),
+        Binding("down", "scroll_body(1)", show=False),
+        Binding("pageup", "scroll_body(-10)", show=False),
+        Binding("pagedown", "scroll_body(10)", show=False),
     ]
     DEFAULT_CSS = """
     Dialog { align: center middle; background: $background 60%; }
@@ -54,6 +58,10 @@ class Dialog(ModalScreen[T]):
     def buttons(self) -> ComposeResult:
         """Give the buttons, the one that does no harm first."""
         yield Press(say("dialog.close"), "close")
+
+    def action_scroll_body(self, lines: int) -> None:
+        """Show more of a body that is longer than the screen."""
+        self.query_one(".body").scroll_relative(y=lines, animate=False)
 
     def action_leave(self) -> None:
         """Close without an answer."""

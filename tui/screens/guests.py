@@ -19,7 +19,7 @@ from nodelib.bus_guests import (
 )
 from nodelib.errors import VirtnodeError
 from nodelib.link import Nothing
-from tui.details import shorten, write_details
+from tui.details import room_in, shorten, write_details
 from tui.dialogs.choice import Choice
 from tui.page import Page, deed
 from tui.seen import Seen
@@ -70,6 +70,9 @@ class GuestsPage(Page):
 
     async def load(self) -> None:
         """Ask which virtual machines there are."""
+        if self._console_of:
+            self._focus_console()
+            return
         self._reply = await self.ask(GUESTS, Nothing())
         self._draw()
 
@@ -135,7 +138,9 @@ class GuestsPage(Page):
 
     async def _act(self, name: str) -> None:
         guest = self._marked
-        if guest is None:
+        if self._console_of:
+            self._focus_console()
+        elif guest is None:
             await self.dialogue.tell(say("guests.nothing_chosen"))
         elif name == "console":
             await self._open_console(guest)
@@ -164,6 +169,10 @@ class GuestsPage(Page):
         self._console_of = guest.uuid
         self.query_one("#list").display = False
         await self.mount(GuestPane(self.dialogue, guest, reply.handle))
+
+    def _focus_console(self) -> None:
+        for terminal in self.query("Terminal"):
+            terminal.focus()
 
     async def _close_console(self) -> None:
         from tui.guest_pane import GuestPane
@@ -200,7 +209,7 @@ class GuestsPage(Page):
         names = [say(f"guests.column_{name}") for name in COLUMNS]
         several = [names, *rows.values()]
         others = sum(max(len(row[column]) for row in several) + 1 for column in range(1, len(names)))
-        room = max(self.scrollable_content_region.width - others - 2, SHORTEST_NAME)
+        room = max(room_in(self) - others - 2, SHORTEST_NAME)
         fitted = {uuid: (shorten(row[0], room), *row[1:]) for uuid, row in rows.items()}
         self.query_one(Table).fill(fitted)
         self._show_details()
@@ -212,7 +221,7 @@ class GuestsPage(Page):
         details = details_of(guest) if guest is not None else []
         if self._reply.problem:
             details.append((say("guests.problem"), sentence(self._reply.problem)))
-        text = write_details(details, self.scrollable_content_region.width) or say("guests.none")
+        text = write_details(details, room_in(self)) or say("guests.none")
         self.query_one("#details", Line).show(text)
 
 

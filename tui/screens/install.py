@@ -7,7 +7,7 @@ from nodelib.bus import FACTS
 from nodelib.bus_system import SYSTEM
 from nodelib.facts import Disk
 from nodelib.link import Nothing
-from tui.details import fit_last, write_details
+from tui.details import fit_last, room_in, write_details
 from tui.disk_table import column_names, disk_details, disk_row
 from tui.page import Page
 from tui.texts import say
@@ -56,7 +56,7 @@ class InstallPage(Page):
 
     @property
     def _width(self) -> int:
-        return self.scrollable_content_region.width
+        return room_in(self)
 
     def _draw(self) -> None:
         rows = {name: disk_row(disk) for name, disk in self._disks.items()}

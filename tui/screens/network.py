@@ -12,7 +12,7 @@ from nodelib.bus import CONFIG_SHOW, FACTS, ConfigView
 from nodelib.bus_network import BLINK, LEASE, BlinkRequest, LeaseRequest
 from nodelib.facts import Facts
 from nodelib.link import Nothing
-from tui.details import write_details
+from tui.details import room_in, write_details
 from tui.dialogs.choice import Choice
 from tui.link_table import ROOMY, column_names, link_details, row_of
 from tui.links import MADE, PHYSICAL, Link, find_links, is_managed, patch_of_reset, patch_without
@@ -227,5 +227,5 @@ class NetworkPage(Page):
         link = self._links.get(self.query_one(Table).chosen or "")
         text = say("network.none") if self._loaded else ""
         if link is not None:
-            text = write_details(link_details(link, self._view), self.scrollable_content_region.width)
+            text = write_details(link_details(link, self._view), room_in(self))
         self.query_one("#details", Line).show(text)

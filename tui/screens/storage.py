@@ -13,7 +13,7 @@ from nodelib.bus_storage import STORAGE, StorageView
 from nodelib.facts import Facts
 from nodelib.link import Nothing
 from tui import disk_table, storage_deeds
-from tui.details import fit_last, write_details
+from tui.details import fit_last, room_in, write_details
 from tui.page import Page, deed
 from tui.texts import say, sentence
 from tui.widgets.line import Line
@@ -99,7 +99,7 @@ class StoragePage(Page):
         await storage_deeds.test_nfs(self.dialogue)
 
     def _draw(self) -> None:
-        width = self.scrollable_content_region.width
+        width = room_in(self)
         rows: dict[str, list[str]] = {}
         for disk in self._facts.disks:
             rows[f"disk {disk.name}"] = disk_table.disk_row(disk)
@@ -119,7 +119,7 @@ class StoragePage(Page):
         initiator = self._storage.initiator or say("storage.initiator_none")
         details = [*details, (say("storage.initiator"), initiator)]
         details += [(say("storage.problem"), sentence(problem)) for problem in self._storage.problems]
-        text = write_details(details, self.scrollable_content_region.width)
+        text = write_details(details, room_in(self))
         self.query_one("#details", Line).show(text)
 
     def _details(self) -> Mapping[str, Any]:

@@ -1,5 +1,6 @@
 """A terminal in a widget: what a serial console has shown, and the keys that go to it."""
 
+import logging
 from typing import ClassVar
 
 import pyte
@@ -14,8 +15,10 @@ from textual.widget import Widget
 
 from tui.widgets.terminal_keys import text_of_key
 
+logger = logging.getLogger(__name__)
+
 LEAVE = "ctrl+right_square_bracket"
-COLOURS = {"brown": "yellow", "brightbrown": "bright_yellow"}
+COLOURS = {"brown": "yellow", "brightbrown": "bright_yellow", "bfightmagenta": "bright_magenta"}
 """Colours that pyte names in another way than rich does."""
 HEXADECIMAL = 6
 """Letters of a colour that is no name."""
@@ -27,6 +30,18 @@ class EmulatedScreen(pyte.Screen):
     def __init__(self, columns: int, lines: int) -> None:
         super().__init__(columns, lines)
         self.answers: list[str] = []
+
+    def resize(self, lines: int | None = None, columns: int | None = None) -> None:
+        """Take another size: what stands above the cursor is dropped only where there is no room left."""
+        lines = lines or self.lines
+        above = max(self.cursor.y - (lines - 1), 0)
+        place = self.cursor.y - above
+        # pyte itself drops the first lines, whether there is something below them or not.
+        kept = {line - above: row for line, row in self.buffer.items() if above <= line < above + lines}
+        super().resize(lines, columns)
+        self.buffer.clear()
+        self.buffer.update(kept)
+        self.cursor.y = place
 
     def write_process_input(self, data: str) -> None:
         """Keep an answer, until it is sent."""
@@ -62,7 +77,12 @@ class Terminal(Widget, can_focus=True):
 
     def feed(self, data: bytes) -> None:
         """Show more of what the console says."""
-        self._stream.feed(data)
+        try:
+            self._stream.feed(data)
+        except Exception as error:
+            # Nobody vouches for what a guest writes, and pyte fails in many ways over what it does not know.
+            logger.warning("a console wrote what cannot be shown: %s", type(error).__name__)
+            self._stream = pyte.ByteStream(self._emulated)
         self._draw_changed()
         if self._emulated.answers:
             self.post_message(self.Typed("".join(self._emulated.answers)))
