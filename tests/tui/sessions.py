@@ -70,6 +70,8 @@ class Session:
         """Wait until a condition holds; fails with the screen's text after some seconds."""
         for _ in range(500):
             if condition():
+                # A dialog is there before it is laid out.
+                await self.settle()
                 return
             await self.pilot.pause(0.01)
         raise AssertionError(self.text)

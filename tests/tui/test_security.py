@@ -300,6 +300,23 @@ def test_longest_keys_are_not_cut() -> None:
     asyncio.run(go())
 
 
+def test_no_question_is_cut() -> None:
+    """With the longest names and errors every part is within the screen or can be scrolled to."""
+
+    async def go() -> None:
+        async with running() as session:
+            session.app.push_screen(NewPasswordDialog("a" * 32, f"the password has {'x' * 63} in it"))
+            await session.settle()
+            assert cut(session) == []
+            session.app.push_screen(
+                EntryDialog("x" * 63, "x" * 18, text="x" * 200, allowed="x" * 99, value="x" * 300)
+            )
+            await session.settle()
+            assert cut(session) == []
+
+    asyncio.run(go())
+
+
 def test_a_key_is_judged() -> None:
     """What is no key, what is private, and what is there already under another comment."""
     assert judge_key(KEY, ()) == ""

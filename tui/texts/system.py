@@ -29,8 +29,8 @@ TEXTS = {
     "system.reset": "Factory reset",
     "system.reset_question": "Reset {hostname}?",
     "system.reset_text": (
-        "All that was decided on this node is forgotten: network, password, SSH keys,\n"
-        "the engine, and who this node is. Then it restarts.\n"
+        "All that was decided on this node is forgotten: network, password,\n"
+        "SSH keys, the engine, and who this node is. Then it restarts.\n"
         "The disks of virtual machines stay."
     ),
     "system.reset_sent": "The node resets itself and restarts.",
