@@ -7,6 +7,7 @@ from image.boot_set import PLACE, install_boot_set, install_sizes
 from image.config import Partition
 from image.media.grub import installed_entry
 from nodeagent.install.boot_files import HOME, KERNEL, SUMS, read_sums
+from nodeagent.intent import VERSION
 from nodeagent.intent_sources import load_intent
 from nodelib.run import run
 from tests.image.payloads import LABEL, make_payload, need_grub

@@ -177,7 +177,7 @@ def test_the_file_is_the_base_and_options_win(media: Path, tmp_path: Path) -> No
     words = ("--config", answer, "--engine", "three", "--ssh-key", keys, "--ca", pem)
     assert customize(media / f"{NAME}.iso", "-o", made, *words) == 0
     assert describe_artefact(made).embedded.config == {
-        "version": 1,
+        "version": 2,
         "system": {"hostname": "one"},
         "engine": {"address": "three", "ca": [f"sha256:{digest}"]},
         "access": {"ssh_keys": [SSH_KEY]},
