@@ -24,9 +24,9 @@ logger = logging.getLogger(__name__)
 IMAGES = Path(__file__).parent / "images"
 MENU_SIGNS = (b"Rescue shell", b"executed automatically")
 """What the serial line, which shows the same as the screen, has once GRUB's menu is drawn."""
-PROMPT_SIGNS = (b"10.0.2.15", b"SHA256:", b"libvirt    ready", b"login:")
-"""What it has once the login prompt stands below a banner that knows everything."""
-MENU_SECONDS, PROMPT_SECONDS = 60.0, 600.0
+CONSOLE_SIGNS = (b"10.0.2.15", b"SHA256:", b"VMs running", b"No problems")
+"""What it has once the console knows the node: both show the same, each on its own terminal."""
+MENU_SECONDS, CONSOLE_SECONDS = 60.0, 600.0
 QUIET_SECONDS = 5.0
 """How long the serial line says nothing once the screen is finished."""
 LARGEST = 20_000
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         iso = find_bootable(parser.parse_args(argv).artefact)[Kind.ISO]
         IMAGES.mkdir(exist_ok=True)
         take_picture(iso, IMAGES / "boot-menu.png", MENU_SIGNS, seconds=MENU_SECONDS, quiet=0)
-        take_picture(iso, IMAGES / "tty1.png", PROMPT_SIGNS, seconds=PROMPT_SECONDS, quiet=QUIET_SECONDS)
+        take_picture(iso, IMAGES / "tty1.png", CONSOLE_SIGNS, seconds=CONSOLE_SECONDS, quiet=QUIET_SECONDS)
     except VirtnodeError as error:
         logger.error("error: %s", error.message)
         return exit_status(error.code)
