@@ -10,7 +10,12 @@ from image.accelerator import Accelerator
 from tests.vm.guest import Guest, Wire, keep_evidence, wait_until
 from tests.vm.joining import make_node, short_folder
 
-pytestmark = [pytest.mark.vm, pytest.mark.alone, pytest.mark.timeout(3600), pytest.mark.xdist_group("network")]
+pytestmark = [
+    pytest.mark.vm,
+    pytest.mark.alone,
+    pytest.mark.timeout(3600),
+    pytest.mark.xdist_group("network"),
+]
 
 WINDOW = 20
 INTENT = """\

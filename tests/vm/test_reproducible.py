@@ -11,6 +11,7 @@ from image.sums import SUMS_NAME
 
 
 @pytest.mark.vm
+@pytest.mark.alone
 @pytest.mark.timeout(3600)
 def test_a_second_build_gives_the_same_bytes(artefacts: Path, tmp_path: Path) -> None:
     """ISO, PXE set, disk images and records are equal to the bit, made with an empty cache."""

@@ -16,7 +16,7 @@ from nodelib.errors import Code, VirtnodeError
 from tests.standin.kickstart import make_standin_kickstart, read_package_names
 from tests.standin.repository import LABEL, make_standin
 
-pytestmark = [pytest.mark.vm, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.vm, pytest.mark.alone, pytest.mark.timeout(1800)]
 
 BOOTED = [case for case in CASES if case.name in ("iso-cd-bios", "pxe-bios")]
 """One medium that carries its root and one that fetches it; the others differ as for any node."""
