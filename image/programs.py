@@ -46,6 +46,16 @@ sys.exit(main())
 """
 
 
+IMPORT_ALL = """\
+import importlib, pkgutil, sys
+
+sys.path[:0] = ["/usr/lib/virtnode", "/usr/lib/virtnode/vendor"]
+for package in sys.argv[1:]:
+    for module in pkgutil.walk_packages([f"/usr/lib/virtnode/{package}"], f"{package}."):
+        importlib.import_module(module.name)
+"""
+
+
 def install_programs(root: Path, wheels: Path, source: Path = CHECKOUT) -> list[str]:
     """Install everything of ours into `root`, and return its paths inside.
 
@@ -78,7 +88,18 @@ def install_programs(root: Path, wheels: Path, source: Path = CHECKOUT) -> list[
     compile_library(root, home / "vendor")
     for package in PACKAGES:
         compile_python(root, f"/{HOME}/{package}")
+    check_imports(root)
     return own
+
+
+def check_imports(root: Path) -> None:
+    """Import every module of ours with the root's own Python; what is missing is an error (invalid)."""
+    done = run_in_root(root, ["python3", "-I", "-B", "-W", "error", "-c", IMPORT_ALL, *PACKAGES], check=False)
+    if done.status:
+        message = f"a program of the node lacks something: {done.stderr.strip().splitlines()[-1]}"
+        raise VirtnodeError(
+            Code.INVALID, message, "a package that is missing, or a trim rule that drops too much"
+        )
 
 
 def install_vendor(lists: Sequence[Path], destination: Path, wheels: Path) -> None:

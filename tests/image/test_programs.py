@@ -13,6 +13,7 @@ from image.programs import (
     LAUNCHER,
     LAUNCHERS,
     PACKAGES,
+    check_imports,
     drop_unused,
     install_programs,
     install_vendor,
@@ -122,6 +123,16 @@ def test_a_real_root_runs_them(root: Path, tmp_path: Path) -> None:
     for module in LAUNCHERS.values():
         check = f"import sys; sys.path[:0] = ['/{HOME}', '/{HOME}/vendor']; import {module}"
         assert run_in_root(root, ["python3", "-I", "-c", check]).status == 0
+
+
+@pytest.mark.integration
+def test_a_root_that_lacks_a_module_is_refused(root: Path, tmp_path: Path) -> None:
+    """A trim rule may drop what a library of a library needs: the build says so, and not the node."""
+    install_programs(root, tmp_path / "wheels")
+    for source in (root / "usr/lib").glob("python3*/optparse.py"):
+        source.unlink()
+    with pytest.raises(VirtnodeError, match="lacks something: .*optparse"):
+        check_imports(root)
 
 
 @pytest.mark.integration
