@@ -131,7 +131,7 @@ def test_a_root_that_lacks_a_module_is_refused(root: Path, tmp_path: Path) -> No
     install_programs(root, tmp_path / "wheels")
     for source in (root / "usr/lib").glob("python3*/optparse.py"):
         source.unlink()
-    with pytest.raises(VirtnodeError, match="lacks something: .*optparse"):
+    with pytest.raises(VirtnodeError, match=r"lacks something: .*optparse"):
         check_imports(root)
 
 
