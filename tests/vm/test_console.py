@@ -149,11 +149,23 @@ def joins_an_engine(bench: Bench) -> None:
 def takes_a_name_on_its_screen(bench: Bench) -> None:
     """The same on the screen with the machine's own keyboard, while the serial line shows it too."""
     node = bench.node
+    wait_until(lambda: "Status" in node.screen_text(), 60, "the console on the screen")
     node.screenshot(bench.evidence / "status.png")
-    for keys in ("3", "n"):
-        node.send_keys(keys)
-    wait_until(lambda: console_asks(bench), 60, "a form on the screen")
-    raise NotImplementedError
+    node.send_keys("3")
+    wait_until(lambda: "port up" in node.screen_text(), 60, "the network screen")
+    node.send_keys("n")
+    wait_until(lambda: "Names, time, proxy" in node.screen_text(), 60, "the form")
+    node.send_keys(*["backspace"] * len(HOST_NAME), *OTHER_NAME)
+    wait_until(lambda: f"[{OTHER_NAME} " in node.screen_text(), 60, "the name in its field")
+    node.send_keys(*["tab"] * 6, "ret")
+    wait_until(lambda: f"host name {OTHER_NAME}" in node.screen_text(), 60, "the preview")
+    node.send_keys("tab", "ret")
+    wait_until(lambda: "Keep this change?" in node.screen_text(), 60, "the countdown")
+    node.screenshot(bench.evidence / "pending.png")
+    node.send_keys("tab", "tab", "ret")
+    wait_until(lambda: "Keep this change?" not in node.screen_text(), 60, "the countdown to end")
+    assert node.run("hostname").strip() == OTHER_NAME
+    assert (bench.evidence / "status.png").read_bytes().startswith(b"\x89PNG")
 
 
 def ask_for_name(terminal: Terminal) -> None:
