@@ -106,7 +106,7 @@ def gets_its_address_back(bench: Bench) -> None:
 
 
 def is_not_written_over(bench: Bench) -> None:
-    """What kernel and systemd have to say is in the journal, and not on the screen."""
+    """Let kernel and systemd complain: that is in the journal, and not on the screen."""
     bench.node.run("echo '<3>virtnode-test: an error of a driver' >/dev/kmsg")
     bench.node.run("systemd-run --unit=virtnode-test-failure /bin/false")
     wait_until(
@@ -137,7 +137,8 @@ def joins_an_engine(bench: Bench) -> None:
     terminal.type(f"{HOST_ADDRESS}:{engine.link_port}\t{engine.pin()}")
     terminal.press("enter")
     pending = engine.wait_for_state("pending")
-    terminal.press("esc", "1")
+    # By the menu: at once after Esc, 1 is the help.
+    terminal.press("esc", "up", "enter")
     terminal.wait_for(pending["code"], 120)
     assert set(CODE.findall(terminal.text)) == {pending["code"]}
     engine.call("nodes", "approve", pending["code"])
@@ -147,7 +148,7 @@ def joins_an_engine(bench: Bench) -> None:
 
 
 def takes_a_name_on_its_screen(bench: Bench) -> None:
-    """The same on the screen with the machine's own keyboard, while the serial line shows it too."""
+    """Do the same on the screen with the machine's own keyboard, while the serial line shows it too."""
     node = bench.node
     wait_until(lambda: "Status" in node.screen_text(), 60, "the console on the screen")
     node.screenshot(bench.evidence / "status.png")
