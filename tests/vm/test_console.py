@@ -148,7 +148,7 @@ def joins_an_engine(bench: Bench) -> None:
 
 
 def takes_a_name_on_its_screen(bench: Bench) -> None:
-    """Do the same on the screen with the machine's own keyboard, while the serial line shows it too."""
+    """Do the same on its screen, with its own keyboard, while the serial line shows it too."""
     node = bench.node
     wait_until(lambda: "Status" in node.screen_text(), 60, "the console on the screen")
     node.screenshot(bench.evidence / "status.png")
