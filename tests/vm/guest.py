@@ -147,6 +147,19 @@ class Guest:
         """Plug or unplug a cable: `host`, or `wireN`."""
         self._monitor_call("set_link", name=name, up=up)
 
+    def send_keys(self, *keys: str) -> None:
+        """Press keys of the machine's own keyboard, by QEMU's names, one after the other."""
+        for key in keys:
+            self._monitor_call("send-key", keys=[{"type": "qcode", "data": key}])
+
+    def screenshot(self, path: Path) -> None:
+        """Keep what the machine's own screen shows as a PNG."""
+        self._monitor_call("screendump", filename=str(path), format="png")
+
+    def screen_text(self) -> str:
+        """Read the letters on the first virtual terminal, without ends of lines."""
+        return self.run("cat /dev/vcs1")
+
     def wait_for_shell(self, seconds: float = BOOT_SECONDS) -> None:
         """Wait until the node runs commands."""
         wait_until(lambda: self._answers(), seconds, f"a shell on {self.hardware.folder.name}")
@@ -286,6 +299,12 @@ def kernel_boot(artefacts: Path, folder: Path, arguments: Sequence[str]) -> Boot
 def menu_boot(artefacts: Path) -> Boot:
     """Start a build's ISO as a person does: with its boot menu, on screen and serial line."""
     return Boot(("-vga", "std", *cd_options(next(artefacts.glob("*.iso")))))
+
+
+def with_screen(guest: Guest) -> Guest:
+    """Give a machine a screen and a keyboard."""
+    guest.boot = Boot(("-vga", "std", *guest.boot.options), guest.boot.network)
+    return guest
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyte
@@ -32,15 +32,32 @@ SETTLED = 1.0
 """Seconds without a byte after which a screen is drawn."""
 
 
+RESET = b"\x1b[!p"
+"""DECSTR, which systemd sends first, and which pyte takes for a letter to show."""
+
+
+class Answering(pyte.Screen):
+    """A screen that says where its cursor is when it is asked, as systemd does to find a terminal's size."""
+
+    def __init__(self, answer: Callable[[bytes], None]) -> None:
+        super().__init__(COLUMNS, LINES)
+        self._answer = answer
+
+    def write_process_input(self, data: str) -> None:
+        """Send an answer."""
+        self._answer(data.encode())
+
+
 class Terminal:
     """80 columns by 24 lines, as `minicom` or a console server show them."""
 
     def __init__(self, line: socket.socket) -> None:
         self._line = line
-        self._screen = pyte.Screen(COLUMNS, LINES)
+        self._screen = Answering(line.sendall)
         self._stream = pyte.ByteStream(self._screen)
         self._lock = threading.Lock()
         self._heard = time.monotonic()
+        self._held = b""
         self.received = 0
         """Bytes that came so far."""
 
@@ -92,9 +109,16 @@ class Terminal:
         with contextlib.suppress(OSError):
             while data := self._line.recv(1 << 16):
                 with self._lock:
-                    self._stream.feed(data)
+                    self._stream.feed(self._without_reset(data))
                 self.received += len(data)
                 self._heard = time.monotonic()
+
+    def _without_reset(self, data: bytes) -> bytes:
+        """Take the sequence out that pyte does not know; its beginning waits for the rest."""
+        data = (self._held + data).replace(RESET, b"")
+        cut = next((size for size in (3, 2, 1) if data.endswith(RESET[:size])), 0)
+        self._held = data[len(data) - cut :]
+        return data[: len(data) - cut]
 
     def _send(self, key: str) -> None:
         if key.startswith("ctrl+"):

@@ -59,7 +59,7 @@ class JoinPage(Page):
 
     def _draw_ladder(self, seen: Seen) -> None:
         width = max(self.scrollable_content_region.width, NARROWEST)
-        self.query_one("#ladder", Line).show(draw_ladder(seen.ladder, width))
+        self.query_one("#ladder", Line).show(draw_ladder(seen.ladder, width, engine=seen.status.engine))
 
     async def load(self) -> None:
         """Show the engine that is set, unless somebody is typing another."""
@@ -129,7 +129,7 @@ class JoinPage(Page):
             raise InvalidInput(list(left), error.hint)
 
 
-def draw_ladder(ladder: Ladder, width: int) -> Content:
+def draw_ladder(ladder: Ladder, width: int, *, engine: str) -> Content:
     """Draw a line a step: its state in a word, its name, what was found; below a failing one what to do."""
     if not ladder:
         return Content(say("join.nothing"))
@@ -142,7 +142,9 @@ def draw_ladder(ladder: Ladder, width: int) -> Content:
         said = textwrap.fill(text, width, initial_indent=head, subsequent_indent=indent) if text else head
         lines.append(Content.styled(said, STYLES[rung.state]))
         if rung.hint and rung.state is not StepState.OK:
-            hint = sentence(rung.hint)
+            # Without an engine the agent's hint is a command, and here is the form for it.
+            asks_for_engine = not engine and rung.state is StepState.WAITING
+            hint = say("join.how") if asks_for_engine else sentence(rung.hint)
             hint = textwrap.fill(hint, width, initial_indent=f"{indent}> ", subsequent_indent=f"{indent}  ")
             lines.append(Content.styled(hint, "bold"))
     return Content("\n").join(lines)

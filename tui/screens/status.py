@@ -8,6 +8,7 @@ from textual.containers import Horizontal, Vertical
 
 from nodelib.bus import Notice, Status
 from nodelib.bus_system import Meters
+from nodelib.ladder import StepState
 from nodelib.link import NodeState
 from tui.dialogs.approval import ApprovalDialog
 from tui.page import Page, deed
@@ -64,7 +65,7 @@ class StatusPage(Page, can_focus=True):
         status = seen.status
         self._pair("state", full_state(seen))
         why = self.query_one("#why", Line)
-        why.show(why_not(status))
+        why.show(why_not(seen))
         why.display = bool(why.text)
         waits = status.approval_code and status.state == NodeState.PENDING
         self._pair("code", f"{status.approval_code}\n{say('status.code_hint')}" if waits else "")
@@ -137,9 +138,13 @@ def full_state(seen: Seen) -> str:
     return say("status.state.joined", state=text, name=seen.status.name) if seen.status.name else text
 
 
-def why_not(status: Status) -> str:
+def why_not(seen: Seen) -> str:
     """Say why the node is not joined or not up, and what to do."""
+    status = seen.status
     said = dict.fromkeys((status.reason, status.ladder, status.hint))
+    if not status.engine and not any(rung.state is StepState.FAILING for rung in seen.ladder):
+        # Nothing is in the way: the agent names a command, and the console has a screen for it.
+        said = dict.fromkeys((status.reason,))
     return "\n".join(sentence(text) for text in said if text)
 
 
