@@ -25,6 +25,11 @@ def guarded_names(disk: InstallDisk) -> tuple[str, ...]:
     return tuple(name for name in disk.treasures if name != OURS)
 
 
+def names_guarded(plan: InstallPlan) -> bool:
+    """Tell whether something in the way of a plan is gone once its name is switched on."""
+    return any(name in problem for name in guarded_names(plan.disk) for problem in plan.problems)
+
+
 def disk_row(disk: InstallDisk, view: InstallView) -> list[str]:
     """Write a disk as a row."""
     if view.problem or disk.refusals:
@@ -65,9 +70,13 @@ def plan_details(plan: InstallPlan) -> list[tuple[str, str]]:
         say("install.region", name=region.name, size=size(region.size_bytes), content=region.content)
         for region in plan.regions
     ]
+    named = f"{describe_disk(plan.disk)}: "
     steps = [say("install.numbered", number=number, text=text) for number, text in enumerate(plan.steps, 1)]
     return [
-        (say("install.in_the_way"), "\n".join(map(sentence, plan.problems))),
+        (
+            say("install.in_the_way"),
+            "\n".join(sentence(problem.removeprefix(named)) for problem in plan.problems),
+        ),
         (say("install.disk"), describe_disk(plan.disk)),
         (say("install.is_lost"), "\n".join(plan.erased)),
         (say("install.warnings"), "\n".join(map(sentence, plan.warnings))),

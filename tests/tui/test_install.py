@@ -1,6 +1,7 @@
 """The install screen: disks, options, plan, confirmation, progress, and how it ends."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from textual.screen import ModalScreen
@@ -54,7 +55,7 @@ async def open_install(session: Session, disk: str = "") -> None:
         await session.settle()
 
 
-async def see(session: Session, kind: type[ModalScreen[object]]) -> None:
+async def see(session: Session, kind: type[ModalScreen[Any]]) -> None:
     """Wait for a dialog."""
     await session.wait_for(lambda: isinstance(session.app.screen, kind))
 

@@ -1,4 +1,4 @@
-"""How a recorded machine behaves: installing takes a minute, and fails at 45 % on a model that says `worn`."""
+"""How a recorded machine behaves: installing takes a minute, and fails at 45 % on a `worn` model."""
 
 import dataclasses
 from typing import TYPE_CHECKING
