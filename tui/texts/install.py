@@ -34,10 +34,7 @@ TEXTS = {
     "install.holds": "On it",
     "install.place": "Place",
     "install.rule": "Rule",
-    "install.rule_allowed": (
-        "/dev/NAME, smallest, largest, first, or model: serial: size: bus: name: id: path: rotational: "
-        "with commas between"
-    ),
+    "install.rule_allowed": "/dev/NAME, smallest, largest, first, or words as serial:X, joined by commas",
     "install.rule_needed": "give a rule, such as smallest",
     "install.find": "Find it",
     "install.options": "Options",
