@@ -1,4 +1,4 @@
-"""The storage and install screens: disks, multipath, iSCSI, NFS."""
+"""The storage screen: disks, multipath, iSCSI, NFS."""
 
 import asyncio
 
@@ -169,18 +169,5 @@ def test_the_iscsi_name_is_a_change_like_others(picture: Picture) -> None:
             await session.press("right", "right", "enter")
             await session.settle()
             assert any(name == "ConfigConfirm" for name, _ in session.machine.calls)
-
-    asyncio.run(go())
-
-
-@pytest.mark.parametrize("machine", ["small", "thirty-nics"])
-def test_the_install_screen_says_that_it_is_to_come(machine: str, picture: Picture) -> None:
-    """It shows the disks, and has no button that does nothing."""
-
-    async def go() -> None:
-        async with running(machine) as session:
-            await session.press("5")
-            await session.wait_for(lambda: "Serial number" in session.text)
-            picture(f"install-{machine}", session)
 
     asyncio.run(go())

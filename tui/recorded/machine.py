@@ -15,7 +15,7 @@ from nodelib.codec import decode
 from nodelib.errors import Code, InvalidInput, VirtnodeError
 from nodelib.link import Nothing, Verb
 from tui.client import TIMEOUT, Hear, Signal
-from tui.recorded import access, configuration, guests, join, network, storage, support, system
+from tui.recorded import access, configuration, guests, install, join, network, storage, support, system
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ Q = TypeVar("Q")
 R = TypeVar("R")
 
 VERBS: dict[str, Verb[Any, Any]] = {verb.name: verb for verb in METHODS}
-PARTS = (access, configuration, guests, join, network, storage, support, system)
+PARTS = (access, configuration, guests, install, join, network, storage, support, system)
 """Each has ANSWERS: what answers a method in another way than by its recorded reply."""
 
 

@@ -1,49 +1,69 @@
-"""The install screen: the disks that there are. Installing itself is still to come, and it says so."""
+"""The install screen: disks, what stands against each, and an installation from its plan to its end."""
+
+from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
 from textual.widgets import DataTable
 
-from nodelib.bus import FACTS
-from nodelib.bus_system import SYSTEM
-from nodelib.facts import Disk
+from nodelib.bus_install import INSTALL_DISKS, INSTALL_PROGRESS, InstallProgress, InstallState, InstallView
+from nodelib.errors import VirtnodeError
 from nodelib.link import Nothing
+from tui import install_deeds
 from tui.details import fit_last, room_in, write_details
-from tui.disk_table import column_names, disk_details, disk_row
-from tui.page import Page
-from tui.texts import say
+from tui.install_text import column_names, disk_details, disk_row, progress_details
+from tui.page import Page, deed
+from tui.texts import say, sentence
 from tui.widgets.line import Line
+from tui.widgets.press import Press
 from tui.widgets.table import Table
 
 
 class InstallPage(Page):
-    """What could be installed to, and that it cannot be done yet."""
+    """How an installation stands, a table of disks, and the details of the one that is marked."""
 
     KEY = "install"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("i", "install", "install.here"),
+        Binding("t", "rule", "install.by_rule"),
+        Binding("r", "restart", "install.restart", show=False),
+    ]
     DEFAULT_CSS = """
-    InstallPage Line { margin-bottom: 1; }
-    InstallPage #disks { max-height: 8; margin-bottom: 1; }
+    InstallPage #progress, InstallPage #problem { display: none; }
+    InstallPage #progress.filled, InstallPage #problem.filled { display: block; margin-bottom: 1; }
+    InstallPage #disks { max-height: 8; margin: 1 0; }
+    InstallPage #disks.roomy { max-height: 16; }
+    InstallPage .row { height: 1; margin-bottom: 1; }
     """
 
     def compose(self) -> ComposeResult:
         """Lay it out."""
-        yield Line(say("install.to_come"))
-        yield Line(id="runs")
-        yield Line(say("install.disks"), classes="heading")
+        yield Line(id="progress")
+        yield Line(id="problem", classes="error")
+        yield Line(say("install.intro"), id="intro")
         yield Table(*column_names(), id="disks")
+        with Horizontal(classes="row"):
+            yield Press(say("install.here"), "install")
+            yield Press(say("install.by_rule"), "rule")
+            yield Press(say("install.restart"), "restart")
         yield Line(id="details")
 
     def on_mount(self) -> None:
-        """Know no disks yet."""
-        self._disks: dict[str, Disk] = {}
+        """Know nothing yet, and look how far an installation is for as long as somebody sees the page."""
+        self._view = InstallView(())
+        self._progress = InstallProgress()
+        self._loaded = self._began = self._polling = False
+        self.query_one("#disks").set_class(self.app.size.height > 30, "roomy")
+        self.set_interval(self.dialogue.look.meters_every, self.poll)
 
     async def load(self) -> None:
-        """Ask what disks there are, and what the node was started from."""
-        facts = await self.ask(FACTS, Nothing())
-        system = await self.ask(SYSTEM, Nothing())
-        self._disks = {disk.name: disk for disk in facts.disks}
-        runs = write_details([(say("install.runs"), system.booted_from)], self._width)
-        self.query_one("#runs", Line).show(runs)
+        """Ask what disks there are, and how an installation stands: another console may have begun it."""
+        self._progress = await self.ask(INSTALL_PROGRESS, Nothing())
+        self._view = await self.ask(INSTALL_DISKS, Nothing())
+        self._loaded = True
         self._draw()
+        self._tell_end()
 
     def on_resize(self) -> None:
         """Fit rows and details to the room."""
@@ -54,16 +74,102 @@ class InstallPage(Page):
         event.stop()
         self._show_details()
 
-    @property
-    def _width(self) -> int:
-        return room_in(self)
+    def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
+        """Plan for the disk that was chosen."""
+        event.stop()
+        self.action_install()
+
+    def on_press_pressed(self, event: Press.Pressed) -> None:
+        """Do what a button says."""
+        getattr(self, f"action_{event.name}")()
+
+    @deed
+    async def action_install(self) -> None:
+        """Install to the disk that is marked."""
+        name = self.query_one(Table).chosen
+        if name is None:
+            await self.dialogue.tell(say("install.no_disks"))
+        else:
+            await self._install(f"/dev/{name}")
+
+    @deed
+    async def action_rule(self) -> None:
+        """Install to the one disk that a rule means."""
+        rule = await install_deeds.type_rule(self.dialogue, self._view.rule)
+        if rule is not None:
+            await self._install(rule)
+
+    @deed
+    async def action_restart(self) -> None:
+        """Restart into what was installed."""
+        if self._progress.state is InstallState.SUCCEEDED:
+            await install_deeds.offer_restart(self.dialogue, self._progress)
+
+    def poll(self) -> None:
+        """Look how far it is, if somebody sees it."""
+        if self.display and self._loaded and not self._polling:
+            self.run_worker(self._poll(), group="poll")
+
+    async def _install(self, rule: str) -> None:
+        if self._progress.state is InstallState.RUNNING:
+            await self.dialogue.tell(say("install.busy", disk=self._progress.disk))
+        elif await install_deeds.install(self.dialogue, rule):
+            self._began = True
+            await self.load()
+            self.scroll_home(animate=False)
+
+    async def _poll(self) -> None:
+        self._polling = True
+        before = self._progress
+        try:
+            self._progress = await self.dialogue.listen(INSTALL_PROGRESS, Nothing())
+            if before.state is not self._progress.state:
+                self._view = await self.dialogue.listen(INSTALL_DISKS, Nothing())
+        except VirtnodeError:
+            # The frame's banner says that the agent does not answer; it is asked again.
+            return
+        finally:
+            self._polling = False
+        self._draw()
+        self._tell_end()
+
+    def _tell_end(self) -> None:
+        """Tell who began it how it ended, once no other question is open."""
+        ended = self._progress.state in (InstallState.SUCCEEDED, InstallState.FAILED)
+        if self._began and ended and self.app.screen is self.screen:
+            self._began = False
+            self.do(self._end())
+
+    async def _end(self) -> None:
+        if self._progress.state is InstallState.SUCCEEDED:
+            await install_deeds.offer_restart(self.dialogue, self._progress)
+        else:
+            title = say("install.failed_title")
+            await self.dialogue.tell(self._progress.error, self._progress.hint, title=title)
 
     def _draw(self) -> None:
-        rows = {name: disk_row(disk) for name, disk in self._disks.items()}
-        self.query_one(Table).fill(fit_last(rows, column_names(), self._width))
+        width = room_in(self)
+        self._show("#progress", write_details(progress_details(self._progress), width))
+        self._show("#problem", sentence(self._view.problem) if self._view.problem else "")
+        rows = {disk.name: disk_row(disk, self._view) for disk in self._view.disks}
+        self.query_one(Table).fill(fit_last(rows, column_names(), width))
+        state = self._progress.state
+        for press in self.query(Press):
+            is_restart = press.name == "restart"
+            press.display = (
+                state is InstallState.SUCCEEDED if is_restart else state is not InstallState.RUNNING
+            )
         self._show_details()
 
+    def _show(self, place: str, text: str) -> None:
+        line = self.query_one(place, Line)
+        line.show(text)
+        line.set_class(bool(text), "filled")
+
     def _show_details(self) -> None:
-        disk = self._disks.get(self.query_one(Table).chosen or "")
-        text = write_details(disk_details(disk), self._width) if disk is not None else ""
+        if not self._loaded:
+            return
+        marked = self.query_one(Table).chosen
+        disk = next((disk for disk in self._view.disks if disk.name == marked), None)
+        text = say("install.no_disks") if disk is None else write_details(disk_details(disk), room_in(self))
         self.query_one("#details", Line).show(text)
