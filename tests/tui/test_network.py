@@ -1,10 +1,11 @@
 """The network screen: what links there are, forms and their errors, preview, countdown, tests, reset."""
 
 import asyncio
+import dataclasses
 
 import pytest
 
-from nodelib.bus import CONFIG_SHOW
+from nodelib.bus import CONFIG_SHOW, FACTS
 from nodelib.bus_network import BlinkRequest, Probe, ProbeRequest
 from nodelib.link import ApplyRequest
 from tests.tui.conftest import Picture
@@ -45,6 +46,23 @@ async def type_into(session: Session, name: str, text: str) -> None:
     field = next(field for field in session.app.screen.query("Field") if field.name == name)
     field.query_one("Input").focus()
     await session.type(text)
+
+
+def test_addresses_that_come_and_go_are_followed() -> None:
+    """A change that went back takes the node a moment: the page looks again when the status says so."""
+
+    async def go() -> None:
+        async with running("small") as session:
+            await open_network(session)
+            machine = session.machine
+            facts = machine.get(FACTS)
+            nic = dataclasses.replace(facts.nics[0], addresses=("198.51.100.7/24",))
+            machine.put(FACTS, dataclasses.replace(facts, nics=(nic, *facts.nics[1:])))
+            machine.set_status(addresses=("eth0: 198.51.100.7/24",))
+            await session.wait_for(lambda: "198.51.100.7/24" in session.text)
+            assert "192.0.2.5/24" not in session.text
+
+    asyncio.run(go())
 
 
 @pytest.mark.parametrize("machine", ["small", "server", "thirty-nics"])

@@ -1,7 +1,7 @@
 """The network screen: links, what each is and shall be, names and time, tests, reset."""
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -11,7 +11,7 @@ from textual.widgets import DataTable
 from nodelib.bus import CONFIG_SHOW, FACTS, ConfigView
 from nodelib.bus_network import BLINK, LEASE, BlinkRequest, LeaseRequest
 from nodelib.facts import Facts
-from nodelib.link import Nothing
+from nodelib.link import Nothing, Verb
 from tui.details import room_in, write_details
 from tui.dialogs.choice import Choice
 from tui.link_table import ROOMY, column_names, link_details, row_of
@@ -19,6 +19,7 @@ from tui.links import MADE, PHYSICAL, Link, find_links, is_managed, patch_of_res
 from tui.network_changes import change_link, change_names
 from tui.network_tests import ask_test
 from tui.page import Page, deed
+from tui.seen import Seen
 from tui.texts import say
 from tui.widgets.line import Line
 from tui.widgets.press import Press
@@ -61,13 +62,24 @@ class NetworkPage(Page):
         """Take more lines where there are more."""
         self._facts, self._view, self._loaded = Facts(), ConfigView({}), False
         self._links: dict[str, Link] = {}
+        self._shown_addresses: tuple[str, ...] | None = None
         self._roomy = self.app.size.width >= ROOMY
         self.query_one("#links").set_class(self.app.size.height > 30, "roomy")
 
+    def see(self, seen: Seen) -> None:
+        """Look again when addresses came or went: a change that went back takes the node a moment."""
+        addresses = seen.status.addresses
+        if self._shown_addresses not in (None, addresses):
+            self.do(self._look(self.dialogue.listen))
+        self._shown_addresses = addresses
+
     async def load(self) -> None:
         """Ask what links there are, and what the configuration says of them."""
-        self._facts = await self.ask(FACTS, Nothing())
-        self._view = await self.ask(CONFIG_SHOW, Nothing())
+        await self._look(self.ask)
+
+    async def _look(self, ask: Callable[[Verb[Any, Any], Nothing], Awaitable[Any]]) -> None:
+        self._facts = await ask(FACTS, Nothing())
+        self._view = await ask(CONFIG_SHOW, Nothing())
         self._links = {f"{link.kind} {link.name}": link for link in find_links(self._facts, self._view)}
         rows = {key: row_of(link, roomy=self._roomy) for key, link in self._links.items()}
         self.query_one(Table).fill(rows)
