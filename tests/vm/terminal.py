@@ -1,6 +1,7 @@
 """A technician's terminal on a node's first serial line: what it shows, and keys."""
 
 import contextlib
+import re
 import socket
 import threading
 import time
@@ -28,6 +29,9 @@ KEYS = {
     "f12": "\x1b[24~",
 }
 """What a VT102 sends."""
+CODE = re.compile(r"\b[0-9A-HJKMNP-TV-Z]{5}-[0-9A-HJKMNP-TV-Z]{5}\b")
+"""An approval code."""
+CODE_SECONDS = 180.0
 SETTLED = 1.0
 """Seconds without a byte after which a screen is drawn."""
 
@@ -125,6 +129,15 @@ class Terminal:
             self._line.sendall(bytes([ord(key[-1].upper()) - 64]))
         else:
             self._line.sendall(KEYS.get(key, key).encode())
+
+
+def read_code(node: Guest, code: str) -> None:
+    """See that the console on the serial line shows this approval code, and no other."""
+    with terminal_on(node) as terminal:
+        # What was drawn before the terminal was plugged in is drawn again.
+        terminal.press("ctrl+l")
+        terminal.wait_for(code, CODE_SECONDS)
+        assert set(CODE.findall(terminal.text)) == {code}
 
 
 @contextlib.contextmanager

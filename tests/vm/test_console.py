@@ -1,6 +1,5 @@
 """The console of a booted node: on a serial line as a technician sees it, and on the screen beside it."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +10,13 @@ from image.accelerator import Accelerator
 from image.qemu import HOST_ADDRESS
 from tests.vm.guest import Guest, switched_on, wait_until, with_screen
 from tests.vm.joining import Engine, make_node, running_engine, short_folder
-from tests.vm.terminal import Terminal, terminal_on
+from tests.vm.terminal import CODE, Terminal, terminal_on
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(3600)]
 
 BOOT_SECONDS = 600.0
 ADDRESS, ELSEWHERE = "10.0.2.50/24", "192.0.2.9/24"
 HOST_NAME, OTHER_NAME = "node7.example.org", "rack9"
-CODE = re.compile(r"\b[0-9A-HJKMNP-TV-Z]{5}-[0-9A-HJKMNP-TV-Z]{5}\b")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """A node joins an engine, and stays joined through what happens to nodes and engines."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -9,10 +8,10 @@ from image.accelerator import Accelerator
 from image.qemu import HOST_ADDRESS
 from tests.vm.guest import Guest, switched_on, wait_until
 from tests.vm.joining import Engine, failing_steps, make_node, running_engine, short_folder, status_of
+from tests.vm.terminal import read_code
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(3600)]
 
-CODE = re.compile(r"\b[0-9A-HJKMNP-TV-Z]{5}-[0-9A-HJKMNP-TV-Z]{5}\b")
 CUT_SECONDS = 60.0
 
 
@@ -38,8 +37,7 @@ def tell_the_story(engine: Engine, node: Guest) -> None:
 def is_approved_by_its_code(engine: Engine, node: Guest) -> str:
     """Compare the code on the serial console with the engine's, approve it, and return the node's id."""
     pending = engine.wait_for_state("pending")
-    wait_until(lambda: bool(shown_codes(node)), 120, "an approval code on the serial console")
-    assert shown_codes(node) == {pending["code"]}
+    read_code(node, pending["code"])
     node.wait_for_shell()
     assert status_of(node)["approval_code"] == pending["code"]
     assert status_of(node)["fingerprint"] == pending["fingerprint"]
@@ -49,11 +47,6 @@ def is_approved_by_its_code(engine: Engine, node: Guest) -> str:
     assert failing_steps(node) == []
     assert up["id"] == pending["id"]
     return str(up["id"])
-
-
-def shown_codes(node: Guest) -> set[str]:
-    """Read the approval codes from the console."""
-    return set(CODE.findall(node.console_log.read_text(errors="replace")))
 
 
 def is_the_same_after_a_reboot(engine: Engine, node: Guest, identity: str) -> None:

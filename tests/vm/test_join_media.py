@@ -10,6 +10,7 @@ from image.qemu import HOST_ADDRESS
 from tests.vm.guest import Boot, Guest, Hardware, menu_boot, network_boot, switched_on, wait_until
 from tests.vm.joining import Engine, failing_steps, running_engine, short_folder, status_of
 from tests.vm.readme import follow
+from tests.vm.terminal import read_code
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(3600)]
 
@@ -29,7 +30,7 @@ def test_the_readme_followed_to_the_letter(artefacts: Path, accelerator: Acceler
     ):
         type_at_the_menu(node, follower.own(follower.blocks[2][0]))
         code = follower.wait_for("pending")[2]
-        wait_until(lambda: code in shown(node), 120, f"the code {code} on the node's screen")
+        read_code(node, code)
         follower.names["D07CH-F3K8D"] = code
         follower.run("virtnode-engine nodes approve D07CH-F3K8D")
         follower.wait_for("up", 120)
