@@ -62,16 +62,16 @@ class NetworkPage(Page):
         """Take more lines where there are more."""
         self._facts, self._view, self._loaded = Facts(), ConfigView({}), False
         self._links: dict[str, Link] = {}
-        self._shown_addresses: tuple[str, ...] | None = None
+        self._shown: tuple[tuple[str, ...], bool] | None = None
         self._roomy = self.app.size.width >= ROOMY
         self.query_one("#links").set_class(self.app.size.height > 30, "roomy")
 
     def see(self, seen: Seen) -> None:
-        """Look again when addresses came or went: a change that went back takes the node a moment."""
-        addresses = seen.status.addresses
-        if self._shown_addresses not in (None, addresses):
+        """Look again when addresses came or went, and when a change was kept or went back."""
+        shown = (seen.status.addresses, seen.status.pending is None)
+        if self._shown not in (None, shown):
             self.do(self._look(self.dialogue.listen))
-        self._shown_addresses = addresses
+        self._shown = shown
 
     async def load(self) -> None:
         """Ask what links there are, and what the configuration says of them."""
@@ -112,6 +112,7 @@ class NetworkPage(Page):
     @deed
     async def action_add(self) -> None:
         """Add a bond, a VLAN or a bridge."""
+        await self.load()
         choices = [Choice(kind, say(f"network.add_{kind}")) for kind in MADE]
         kind = await self.dialogue.choose(say("network.add_title"), choices)
         if kind is not None and await self._may_change(kind):
@@ -125,6 +126,7 @@ class NetworkPage(Page):
     @deed
     async def action_names(self) -> None:
         """Change host name, DNS, NTP, proxy."""
+        await self.load()
         if await change_names(self.dialogue, self._view):
             await self.load()
 
@@ -146,6 +148,7 @@ class NetworkPage(Page):
     @deed
     async def action_reset(self) -> None:
         """Forget what was decided about the network."""
+        await self.load()
         patch = patch_of_reset(self._view)
         if not patch:
             await self.dialogue.tell(say("network.reset_nothing"))
@@ -230,6 +233,8 @@ class NetworkPage(Page):
         return not managed
 
     async def _marked(self) -> Link | None:
+        """Find the link that is marked, as it is now: what a form shows must be what is in force."""
+        await self.load()
         link = self._links.get(self.query_one(Table).chosen or "")
         if link is None:
             await self.dialogue.tell(say("network.nothing_chosen"))
