@@ -202,7 +202,8 @@ def make_state(work: Work, on_bytes: OnBytes) -> None:
 
 def make_data(work: Work, on_bytes: OnBytes) -> None:
     """Make the volume group that guests' disks are cut from."""
-    partition = Path("/dev/disk/by-partuuid") / work.identifiers[DATA].lower()
+    # LVM knows a device by its own name before udev has told it of others.
+    partition = (Path("/dev/disk/by-partuuid") / work.identifiers[DATA].lower()).resolve()
     group = data_group(work.identifiers["disk"])
     run(["vgcreate", "--yes", "--quiet", group, partition], timeout=LVM_TIMEOUT)
 
