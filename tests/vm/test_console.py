@@ -132,7 +132,9 @@ def joins_an_engine(bench: Bench) -> None:
     terminal, engine = bench.terminal, bench.engine
     terminal.press("2")
     terminal.wait_for("CA pin")
-    terminal.type(f"{HOST_ADDRESS}:{engine.link_port}\t{engine.pin()}")
+    terminal.type(f"{HOST_ADDRESS}:{engine.link_port}")
+    terminal.press("tab")
+    terminal.type(engine.pin())
     terminal.press("enter")
     pending = engine.wait_for_state("pending")
     # By the menu: at once after Esc, 1 is the help.
