@@ -35,8 +35,9 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+l", "redraw", "frame.redraw", show=False, priority=True),
-        Binding("tab", "focus_next", show=False),
-        Binding("shift+tab", "focus_previous", show=False),
+        # First of all: on a slow machine what is typed after Tab is there before a field has seen it.
+        Binding("tab", "focus_next", show=False, priority=True),
+        Binding("shift+tab", "focus_previous", show=False, priority=True),
     ]
     CSS = """
     Page, .body, OptionList, DataTable { scrollbar-size: 1 1; }
@@ -97,6 +98,15 @@ class ConsoleApp(App[None], inherit_bindings=False):
         if isinstance(event, events.Key | events.Paste):
             self._last_key = self._clock()
         await super().on_event(event)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave the keys that go from field to field to a virtual machine whose console has the focus."""
+        if action in ("focus_next", "focus_previous"):
+            return not getattr(self.focused, "TAKES_ALL_KEYS", False)
+        return super().check_action(action, parameters)
+
+    def _set_pointer_shape(self, shape: str) -> None:
+        """Say nothing of it: a plain terminal shows the sequence as text."""
 
     def action_redraw(self) -> None:
         """Draw everything anew: what other programs wrote over the screen goes."""

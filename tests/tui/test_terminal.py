@@ -49,6 +49,17 @@ def test_keys_that_would_end_other_programs_do_not_end_it() -> None:
         assert process.poll() is None
 
 
+def test_what_is_typed_ahead_goes_where_it_was_meant_to() -> None:
+    """A whole form in one go, as a slow machine or a pasted line has it: Tab counts before what follows it."""
+    with console("small", term="vt102") as (terminal, _):
+        terminal.wait_for(lambda text: "VMs running" in text)
+        terminal.send(b"2")
+        terminal.wait_for(lambda text: "CA pin" in text)
+        terminal.wait_for_silence(0.5)
+        terminal.send(b"192.0.2.1\tsha256:12\ttoken")
+        terminal.wait_for(lambda text: "[192.0.2.1 " in text and "[sha256:12 " in text)
+
+
 @pytest.mark.parametrize("sent", [b"\x1b[[A", b"\x1bOP", b"\x1b[11~", b"\x1b1", b"\x07", b"?"])
 def test_help_opens_by_what_terminals_send(sent: bytes) -> None:
     """F1 as Linux, xterm and VT220 send it; Esc and a digit; Ctrl-G; a question mark."""

@@ -51,6 +51,8 @@ class EmulatedScreen(pyte.Screen):
 class Terminal(Widget, can_focus=True):
     """Draws the lines that changed. Every key but Ctrl-] is sent as `Typed`; that one sends `Left`."""
 
+    TAKES_ALL_KEYS: ClassVar[bool] = True
+
     BINDINGS: ClassVar[list[BindingType]] = []
     DEFAULT_CSS = """
     Terminal { width: 1fr; height: 1fr; }
