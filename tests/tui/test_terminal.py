@@ -50,7 +50,7 @@ def test_keys_that_would_end_other_programs_do_not_end_it() -> None:
 
 
 def test_what_is_typed_ahead_goes_where_it_was_meant_to() -> None:
-    """A whole form in one go, as a slow machine or a pasted line has it: Tab counts before what follows it."""
+    """A whole form in one go, as a slow machine has it: Tab counts before what follows it."""
     with console("small", term="vt102") as (terminal, _):
         terminal.wait_for(lambda text: "VMs running" in text)
         terminal.send(b"2")
