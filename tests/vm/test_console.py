@@ -137,14 +137,12 @@ def joins_an_engine(bench: Bench) -> None:
     terminal.type(engine.pin())
     terminal.press("enter")
     pending = engine.wait_for_state("pending")
-    # By the menu: at once after Esc, 1 is the help.
-    terminal.press("esc", "up", "enter")
     terminal.wait_for(pending["code"], 120)
     assert set(CODE.findall(terminal.text)) == {pending["code"]}
     engine.call("nodes", "approve", pending["code"])
     engine.wait_for_state("up", 180)
-    terminal.wait_until_gone("waiting for approval", 120)
-    terminal.wait_for("up, as", 120)
+    terminal.wait_for("it says up", 120)
+    assert "waiting for approval" not in terminal.text
 
 
 def takes_a_name_on_its_screen(bench: Bench) -> None:
