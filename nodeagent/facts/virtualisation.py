@@ -27,8 +27,12 @@ def collect_virtualisation(root: Path, probed: str) -> Virtualisation:
 
 
 def count_guests(root: Path) -> int:
-    """Count the guests that run, by the files that libvirt's QEMU driver keeps of each."""
-    return sum(name.endswith(".pid") for name in names_in(root / "run/libvirt/qemu"))
+    """Count the guests that run, by the files that libvirt's QEMU driver keeps of each.
+
+    The driver itself has a file with its process's number there, and no description.
+    """
+    names = set(names_in(root / "run/libvirt/qemu"))
+    return sum(name.endswith(".pid") and f"{name.removesuffix('.pid')}.xml" in names for name in names)
 
 
 def _texts(value: object) -> tuple[str, ...]:

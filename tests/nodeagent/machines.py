@@ -75,6 +75,7 @@ MACHINE: Mapping[str, str] = {
     "sys/class/net/bonding_masters": "bond0\n",
     "run/udev/data/n2": "E:ID_BUS=pci\nE:ID_PATH=pci-0000:00:03.0\n",
     "dev/disk/by-path/pci-0000:00:1f.2-ata-1": f"{LINK}../../sda",
+    "run/libvirt/qemu/driver.pid": "1\n",
     "run/libvirt/qemu/vm1.pid": "1\n",
     "run/libvirt/qemu/vm1.xml": "<domstatus/>\n",
 }
