@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from nodeagent.facts.sources import Command, names_in
+from nodeagent.facts.sources import Command
+from nodeagent.facts.virtualisation import running_guests
 from nodelib.errors import Code, VirtnodeError
 
-RUNNING = "run/libvirt/qemu"
 SECONDS = 60.0
 """How long all of them together may take to shut down; then they lose their power with the node."""
 PAUSE = 1.0
@@ -17,11 +17,6 @@ PAUSE = 1.0
 def wait_a_moment(seconds: float) -> None:
     """Let time pass."""
     threading.Event().wait(seconds)
-
-
-def running_guests(root: Path) -> tuple[str, ...]:
-    """Name the virtual machines that run, by the files that libvirt's QEMU driver keeps of each."""
-    return tuple(name.removesuffix(".pid") for name in names_in(root / RUNNING) if name.endswith(".pid"))
 
 
 def clear_guests(

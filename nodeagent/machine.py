@@ -9,7 +9,8 @@ from nodeagent.boot_medium import describe_boot, read_slots
 from nodeagent.events import EventQueue
 from nodeagent.factory_reset import ask_for_reset, take_back_reset
 from nodeagent.facts.sources import Command
-from nodeagent.guest_stop import clear_guests, running_guests
+from nodeagent.facts.virtualisation import running_guests
+from nodeagent.guest_stop import clear_guests
 from nodeagent.meters import MeterReader
 from nodeagent.progress import Progress
 from nodeagent.settings.keymap import read_keymap

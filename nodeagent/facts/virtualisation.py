@@ -26,13 +26,19 @@ def collect_virtualisation(root: Path, probed: str) -> Virtualisation:
     )
 
 
-def count_guests(root: Path) -> int:
-    """Count the guests that run, by the files that libvirt's QEMU driver keeps of each.
+def running_guests(root: Path) -> tuple[str, ...]:
+    """Name the guests that run, by the files that libvirt's QEMU driver keeps of each.
 
     The driver itself has a file with its process's number there, and no description.
     """
-    names = set(names_in(root / "run/libvirt/qemu"))
-    return sum(name.endswith(".pid") and f"{name.removesuffix('.pid')}.xml" in names for name in names)
+    names = names_in(root / "run/libvirt/qemu")
+    stems = (name.removesuffix(".pid") for name in names if name.endswith(".pid"))
+    return tuple(stem for stem in stems if f"{stem}.xml" in names)
+
+
+def count_guests(root: Path) -> int:
+    """Count the guests that run."""
+    return len(running_guests(root))
 
 
 def _texts(value: object) -> tuple[str, ...]:

@@ -96,6 +96,7 @@ def test_guests_are_asked_and_waited_for(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     for name in ("one", "two"):
         (folder / f"{name}.pid").write_text("1")
+        (folder / f"{name}.xml").touch()
     commands, steps = Commands(), Steps()
 
     def pause(seconds: float) -> None:

@@ -15,7 +15,7 @@ from tests.vm.guest import wait_until
 from tests.vm.joining import PIN
 
 CHECKOUT = Path(__file__).parents[2]
-COPIED = ("nodelib", "nodeagent", "engine", "image", "pyproject.toml", "README.md", "LICENSE")
+COPIED = ("nodelib", "nodeagent", "engine", "image", "tui", "pyproject.toml", "README.md", "LICENSE")
 SECTION = "## Join a node to an engine\n"
 BLOCK = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PLAIN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
