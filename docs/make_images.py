@@ -29,7 +29,7 @@ CONSOLE_SIGNS = (b"10.0.2.15", b"SHA256:", b"VMs running", b"No problems")
 MENU_SECONDS, CONSOLE_SECONDS = 60.0, 600.0
 QUIET_SECONDS = 5.0
 """How long the serial line says nothing once the screen is finished."""
-LARGEST = 30_000
+LARGEST = 20_000
 """Bytes; a picture in a README is downloaded by everybody."""
 
 
