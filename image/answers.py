@@ -45,6 +45,11 @@ def check_answer(text: str, name: str, patch: dict[str, object] | None = None) -
     return reply
 
 
+def newest_intent_version() -> int:
+    """Ask which version of a `node.toml` nodes write, the newest that they read."""
+    return int(check_answer("", "node.toml").shown["version"])
+
+
 def read_answer(path: Path) -> str:
     """Read an answer file's text."""
     try:

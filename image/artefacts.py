@@ -17,6 +17,7 @@ from image.manifest import MANIFEST_NAME, read_manifest
 from image.medium import Kind, Medium, Partition, StoredFile, find_beside, open_medium
 from image.squashfs_reader import Superblock, read_superblock
 from image.tables import make_console, make_table, megabytes
+from image.update_description import UpdateDescription, describe_update, update_lines
 from nodelib.errors import Code, VirtnodeError
 from nodelib.run import run
 
@@ -55,12 +56,17 @@ class ArtefactDescription:
     menu: tuple[MenuEntry, ...]
     partitions: tuple[Partition, ...]
     embedded: Embedded
+    update: UpdateDescription | None = None
+    """What an update bundle says of itself."""
 
 
-def describe_artefact(path: Path, original: Path | None = None) -> ArtefactDescription:
+def describe_artefact(
+    path: Path, original: Path | None = None, keys: Path | None = None
+) -> ArtefactDescription:
     """Look into an artefact, or into the one that a folder holds; secrets that are embedded are hidden.
 
-    `original` is what a customised artefact was made of, or the SHA256SUMS of that.
+    `original` is what a customised artefact was made of, or the SHA256SUMS of that; `keys` is a folder with
+    the public keys that may have signed an update bundle.
     """
     with open_medium(path) as medium:
         release = _read_os_release(medium.squashfs)
@@ -91,14 +97,14 @@ def describe_artefact(path: Path, original: Path | None = None) -> ArtefactDescr
             ),
             partitions=medium.partitions,
             embedded=describe_embedded(medium, original),
+            update=describe_update(medium.path, keys) if medium.kind is Kind.UPDATE else None,
         )
 
 
 def print_artefact(
-    path: Path, *, as_json: bool, original: Path | None = None, console: Console | None = None
+    description: ArtefactDescription, *, as_json: bool, console: Console | None = None
 ) -> None:
     """Print an artefact's description: tables for a person, or one JSON object."""
-    description = describe_artefact(path, original)
     if as_json:
         print(json.dumps(dataclasses.asdict(description), indent=2, sort_keys=True))
         return
@@ -106,7 +112,7 @@ def print_artefact(
     console.print(_facts_table(description))
     if description.partitions:
         console.print(_partitions_table(description.partitions))
-    for line in embedded_lines(description.embedded):
+    for line in [*embedded_lines(description.embedded), *update_lines(description.update)]:
         console.print(line, markup=False)
     for entry in description.menu:
         console.print(f"{entry.menu}: {entry.title}", markup=False)

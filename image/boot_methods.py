@@ -42,7 +42,7 @@ class BootMethods:
 
 def find_boot_methods(medium: Medium) -> BootMethods:
     """Look at a medium's boot records, partitions and EFI programs."""
-    if medium.kind is Kind.SQUASHFS:
+    if medium.kind in (Kind.SQUASHFS, Kind.UPDATE):
         return BootMethods()
     if medium.kind is Kind.PXE:
         return BootMethods(network=True, shim=_has_shim(medium.files))

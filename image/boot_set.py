@@ -1,12 +1,14 @@
-"""What a node installs to disks: GRUB for BIOS in its root, and the sums of all that starts this root."""
+"""What a node installs to disks, and whose updates it takes: GRUB for BIOS, sums of what starts it, keys."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from image.bases import BootFiles
-from image.config import Partition
+from image.config import Partition, PublicKey
 from image.media.disk import make_disk_core
+from image.signing import SUFFIX
+from nodelib.update_bundle import TRUSTED_KEYS
 
 SIZE_KEYS = {"/boot/efi": ("esp", 128), "/": ("slot", 256), "/var/lib/virtnode": ("state", 64)}
 """Mount point of a `part` command: the key of [install] in the node's configuration, and its least MiB."""
@@ -36,6 +38,16 @@ def install_boot_set(root: Path, boot: BootFiles, kernel: Mapping[str, Path]) ->
     )
     (folder / SUMS).write_text(sums)
     for path in folder.iterdir():
+        path.chmod(0o644)
+
+
+def install_update_keys(root: Path, keys: Sequence[PublicKey]) -> None:
+    """Let an image trust these keys about updates."""
+    folder = root / TRUSTED_KEYS
+    for key in keys:
+        folder.mkdir(mode=0o755, exist_ok=True)
+        path = folder / f"{key.name}{SUFFIX}"
+        path.write_text(key.pem)
         path.chmod(0o644)
 
 

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from image.answers import newest_intent_version
+from image.artefacts import parse_os_release
 from image.bases import Package
-from image.boot_set import install_boot_set, install_sizes
+from image.boot_set import install_boot_set, install_sizes, install_update_keys
 from image.cache import Cache
 from image.configure import OVERLAY
 from image.doctor import find_missing
@@ -16,13 +18,15 @@ from image.file_owners import OWNERSHIP_NAME, Ownership, collect_ownership, writ
 from image.lint import check_rootfs, load_allowances, read_families
 from image.lorax import check_lorax
 from image.manifest import MANIFEST_NAME, Identity, collect_manifest, write_manifest
-from image.media import Payload
+from image.media import Payload, Release
 from image.media.table import MEDIA_MAKERS
+from image.package_list import install_package_list, name_versions
 from image.plan import CHECKOUT, CODE, PRODUCT, ImagePlan, Options, code_digest, digest
 from image.programs import install_programs
 from image.progress import Steps
 from image.sbom import write_sbom
 from image.selinux import label_root
+from image.signing import load_private_key
 from image.squashfs import make_squashfs
 from image.sums import measure_artefacts, write_sums
 from image.tree import (
@@ -54,9 +58,10 @@ INSTALLER_CODE = (
 """The code that decides what the package stage holds."""
 STAGES_CODE = ("*.py", "bases/*.py", "data/**/*")
 """The code and files that decide what the other stages hold."""
+UPDATE = "update"
 
-ONLY_ON_MEDIA = ("media", "pxe_url", "size_budget")
-"""What of a plan shows on the media alone."""
+AFTER_THE_STAGES = ("media", "pxe_url", "size_budget", "update_keys")
+"""What of a plan shows on the media alone, or is laid into a finished root."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,7 @@ def build_image(plan: ImagePlan, options: Options, steps: Steps) -> list[Path]:
     """Build every medium of the plan into `options.out`, and return what was published there."""
     check_rights()
     check_tools(plan)
+    check_signing(plan, options)
     with open_workspace(options.out) as workspace, contextlib.ExitStack() as held:
         stages = make_stages(plan, options, steps, held)
         root = workspace / "root"
@@ -81,9 +87,11 @@ def build_image(plan: ImagePlan, options: Options, steps: Steps) -> list[Path]:
             kernel = read_kernel_stage(stages)
             install_boot_set(root, kernel.boot, kernel_files(kernel))
             install_sizes(root, plan.config.partitions)
+            packages = read_package_list(stages.tree)
+            install_package_list(root, name_versions(packages))
+            install_update_keys(root, plan.update_keys)
             write_build_id(plan, root)
             label_root(root)
-        packages = read_package_list(stages.tree)
         with steps.step("lint"):
             notes = read_notes(stages.tree)
             for warning in notes.warnings:
@@ -94,10 +102,14 @@ def build_image(plan: ImagePlan, options: Options, steps: Steps) -> list[Path]:
         with steps.step("squashfs"):
             rootfs = workspace / "rootfs.squashfs"
             make_squashfs(root, rootfs, plan.profile, plan.epoch)
+        release = describe_release(plan, root, packages)
         for medium in plan.media:
             with steps.step(medium):
                 make = MEDIA_MAKERS[plan.assembler][medium]
-                make(make_payload(plan, kernel, root, rootfs), workspace, finished)
+                payload = make_payload(plan, kernel, root, rootfs, release, options.sign_keys)
+                make(payload, workspace, finished)
+        for note in update_notes(plan, options):
+            steps.say(note)
         with steps.step("manifest"):
             own_paths = [*own, *overlay_paths()]
             ownership = collect_ownership(root, packages, own_paths=own_paths, drivers=notes.drivers)
@@ -126,6 +138,27 @@ def check_tools(plan: ImagePlan) -> None:
             f"this host lacks {names}",
             "virtnode-image doctor names the packages to install",
         )
+
+
+def check_signing(plan: ImagePlan, options: Options) -> None:
+    """Raise VirtnodeError (invalid) for a key that cannot sign, or one that would have nothing to sign."""
+    if options.sign_keys and UPDATE not in plan.media:
+        message = f"--sign-key signs the update bundle, and none is built: media are {','.join(plan.media)}"
+        raise VirtnodeError(Code.INVALID, message, f"add {UPDATE} to --media")
+    for key in options.sign_keys:
+        load_private_key(key)
+
+
+def update_notes(plan: ImagePlan, options: Options) -> list[str]:
+    """Say what keeps nodes from taking this bundle or the next one."""
+    if UPDATE not in plan.media:
+        return []
+    notes = []
+    if not options.sign_keys:
+        notes.append("note: the update bundle is not signed, and nodes refuse it: virtnode-image sign")
+    if not plan.update_keys:
+        notes.append("note: this image trusts no update key, so it takes no further update: --update-key")
+    return notes
 
 
 def make_stages(plan: ImagePlan, options: Options, steps: Steps, held: contextlib.ExitStack) -> Stages:
@@ -168,7 +201,7 @@ def installer_key(plan: ImagePlan) -> str:
 
 def stages_key(plan: ImagePlan) -> str:
     """Digest what the kernel and tree stages depend on: code, files laid over the root, most of the plan."""
-    shaping = {name: value for name, value in plan.as_json().items() if name not in ONLY_ON_MEDIA}
+    shaping = {name: value for name, value in plan.as_json().items() if name not in AFTER_THE_STAGES}
     return digest([shaping, code_digest(CODE, STAGES_CODE), runner_digest()])
 
 
@@ -210,7 +243,28 @@ def overlay_paths() -> list[str]:
     return [f"/{path.relative_to(OVERLAY)}" for path in sorted(OVERLAY.rglob("*")) if path.is_file()]
 
 
-def make_payload(plan: ImagePlan, kernel: KernelStage, root: Path, rootfs: Path) -> Payload:
+def describe_release(plan: ImagePlan, root: Path, packages: Sequence[Package]) -> Release:
+    """Gather what an image is called and made of."""
+    fields = parse_os_release((root / "usr/lib/os-release").read_text())
+    return Release(
+        product=PRODUCT,
+        version=plan.version,
+        build_id=plan.build_id,
+        architecture=plan.architecture,
+        system=f"{fields.get('NAME', '')} {fields.get('VERSION_ID', '')}".strip(),
+        packages=name_versions(packages),
+        intent_version=newest_intent_version(),
+    )
+
+
+def make_payload(
+    plan: ImagePlan,
+    kernel: KernelStage,
+    root: Path,
+    rootfs: Path,
+    release: Release,
+    sign_keys: Sequence[Path],
+) -> Payload:
     """Gather what every medium carries."""
     return Payload(
         name=plan.name,
@@ -227,6 +281,8 @@ def make_payload(plan: ImagePlan, kernel: KernelStage, root: Path, rootfs: Path)
         partitions=plan.config.partitions,
         pxe_url=plan.pxe_url,
         epoch=plan.epoch,
+        release=release,
+        sign_keys=sign_keys,
     )
 
 

@@ -29,6 +29,16 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class PublicKey:
+    """An Ed25519 key that nodes shall trust, by the name of its file without the suffix."""
+
+    name: str
+    identifier: str
+    """SHA-256 of the key as DER, in hexadecimal."""
+    pem: str
+
+
+@dataclass(frozen=True)
 class Repository:
     """A package repository: just one of the three addresses is set; `name` is empty for the `url` command."""
 
@@ -179,6 +189,8 @@ class ImageConfig:
     """The ISO's bound in bytes."""
     gpg_keys: tuple[str, ...] = ()
     """Paths (absolute) of the keys that sign the repositories; the base's own keyring when empty."""
+    update_keys: tuple[PublicKey, ...] = ()
+    """Who may sign the updates that nodes take."""
     trim: Trim = Trim()
     url: Repository | None = None
     repositories: tuple[Repository, ...] = ()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from image.bundle import is_bundle
 from image.custom_arguments import MENUS, read_menu_arguments, set_menu_arguments
 from image.media.areas import (
     ARGUMENTS_MARK,
@@ -147,6 +148,8 @@ def find_form(path: Path) -> Form:
             return Form.ZSTD
         if start[SECTOR : SECTOR + 8] == b"EFI PART":
             return Form.RAW
+        if is_bundle(start):
+            raise _no_customised_bundle(path)
     raise VirtnodeError(
         Code.INVALID,
         f"{path} cannot be customised",
@@ -166,6 +169,8 @@ def find_places_on(medium: Medium) -> Places:
     """Find the places of an artefact that is open."""
     if medium.kind is Kind.ISO:
         return _checked(medium.path, _find_in_iso(medium))
+    if medium.kind is Kind.UPDATE:
+        raise _no_customised_bundle(medium.path)
     if medium.kind is Kind.SQUASHFS:
         raise _no_area(medium.path)
     return find_places(medium.raw, Form.RAW if medium.kind is Kind.DISK else Form.PXE)
@@ -227,6 +232,14 @@ def _area(file: Path, offset: int) -> Place:
 
 def _arguments(file: Path, offset: int) -> Place:
     return Place(file, offset, pack_arguments(""))
+
+
+def _no_customised_bundle(path: Path) -> VirtnodeError:
+    return VirtnodeError(
+        Code.INVALID,
+        f"{path} is an update bundle, which takes no configuration: a node keeps its own",
+        "configure the node itself, or build the bundle from another kickstart",
+    )
 
 
 def _no_area(path: Path) -> VirtnodeError:

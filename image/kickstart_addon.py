@@ -8,6 +8,8 @@ from pathlib import Path
 from image.config import Origin, parse_size
 from image.kickstart_draft import Draft, merged
 from image.kickstart_text import Problems, Section, split_words
+from image.signing import read_public_key
+from nodelib.errors import VirtnodeError
 
 ADDON_NAME = "virtnode_image"
 BASES = ("debian", "fedora")
@@ -68,6 +70,19 @@ def _read_gpgkey(draft: Draft, origin: Origin, words: tuple[str, ...]) -> None:
         draft.gpg_keys.append(str(path))
 
 
+def _read_update_key(draft: Draft, origin: Origin, words: tuple[str, ...]) -> None:
+    path = _existing_file(draft.problems, origin, words[0])
+    if path is None:
+        return
+    try:
+        key = read_public_key(path)
+    except VirtnodeError as error:
+        draft.problems.add(origin, f"update-key: {error.message.replace(str(path), words[0])}", error.hint)
+        return
+    if key not in draft.update_keys and draft.add_name(origin, "update-key", key.name):
+        draft.update_keys.append(key)
+
+
 def _read_trim(draft: Draft, origin: Origin, words: tuple[str, ...]) -> None:
     path = _existing_file(draft.problems, origin, words[0])
     if path and path not in draft.trim.templates:
@@ -110,6 +125,7 @@ DIRECTIVES: dict[str, Directive] = {
     "base": Directive(" or ".join(BASES), _read_base),
     "suite": Directive("NAME, as in trixie or 43", _read_suite),
     "gpgkey": Directive("FILE", _read_gpgkey),
+    "update-key": Directive("FILE", _read_update_key),
     "size-budget": Directive("SIZE, as in 120MB", _read_size_budget),
     "keep-drivers": Directive("GROUP...", _read_keep_drivers, takes_many=True),
     "trim": Directive("FILE", _read_trim),

@@ -12,6 +12,7 @@ from image.config import (
     Origin,
     Packages,
     Partition,
+    PublicKey,
     Repository,
     Script,
     Selinux,
@@ -63,6 +64,7 @@ class Draft:
     packages: Packages = field(default_factory=Packages)
     trim: Trim = field(default_factory=Trim)
     gpg_keys: list[str] = field(default_factory=list)
+    update_keys: list[PublicKey] = field(default_factory=list)
     repositories: list[Repository] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
     users: list[User] = field(default_factory=list)
@@ -123,6 +125,7 @@ class Draft:
             suite=self.text("suite"),
             size_budget=self.number("size-budget"),
             gpg_keys=tuple(self.gpg_keys),
+            update_keys=tuple(self.update_keys),
             trim=self.trim,
             url=url[0] if url and isinstance(url[0], Repository) else None,
             repositories=tuple(self.repositories),

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from image.artefacts import print_artefact
+from image.artefacts import describe_artefact, print_artefact
 from image.bases import Sources
 from image.boot import boot_artefact
 from image.builder import build_image
@@ -17,10 +17,11 @@ from image.custom_verbs import add_custom_verbs
 from image.doctor import GROUPS, find_missing, packages_of
 from image.match import match_answer, plan_lines
 from image.media.table import MEDIA_MAKERS
-from image.plan import CHECKOUT, MEDIA, Options, Profile, check_kickstart, make_plan
+from image.plan import CHECKOUT, DEFAULT_MEDIA, MEDIA, Options, Profile, check_kickstart, make_plan
 from image.progress import Steps, print_lines
 from image.sizes import print_sizes
 from image.tables import make_console
+from image.update_verbs import add_update_verbs
 from image.verb import run_verb
 from image.verify.matrix import CASES
 from image.verify.runner import verify_artefacts
@@ -52,6 +53,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_kickstart_verbs(verbs)
     _add_artefact_verbs(verbs)
     add_custom_verbs(verbs)
+    add_update_verbs(verbs)
     match = verbs.add_parser("match", help="say what an installation answer would do to a recorded machine")
     match.add_argument("answer", type=Path, help="a node.toml with a table [install]")
     match.add_argument("machine", type=Path, help="what virtnodectl survey recorded")
@@ -91,9 +93,9 @@ def _add_build_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--media",
         type=parse_media,
-        default=MEDIA,
+        default=DEFAULT_MEDIA,
         metavar="LIST",
-        help=f"some of {','.join(MEDIA)} (default: all)",
+        help=f"some of {','.join(MEDIA)} (default: {','.join(DEFAULT_MEDIA)})",
     )
     add(
         "--profile",
@@ -119,6 +121,22 @@ def _add_build_options(parser: argparse.ArgumentParser) -> None:
         default="",
         metavar="URL",
         help="where the pxe folder will be served; derived from the boot server by default",
+    )
+    add(
+        "--update-key",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a public key whose updates nodes take, beside the kickstart's; may be given again",
+    )
+    add(
+        "--sign-key",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="sign the update bundle with this private key; may be given again",
     )
     add(
         "--assembler",
@@ -148,6 +166,12 @@ def _add_artefact_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentPars
     inspect = verbs.add_parser("inspect", help="say what an artefact is and how it boots")
     inspect.add_argument("artefact", type=Path)
     inspect.add_argument("--json", action="store_true")
+    inspect.add_argument(
+        "--keys",
+        type=Path,
+        metavar="DIR",
+        help="public keys, *.pem: did one of them sign this update bundle?",
+    )
     inspect.add_argument(
         "--original",
         type=Path,
@@ -231,9 +255,10 @@ def run_boot(arguments: argparse.Namespace) -> int:
 
 
 def run_inspect(arguments: argparse.Namespace) -> int:
-    """Describe an artefact."""
-    print_artefact(arguments.artefact, as_json=arguments.json, original=arguments.original)
-    return 0
+    """Describe an artefact; fails for an update bundle that its nodes would refuse."""
+    description = describe_artefact(arguments.artefact, arguments.original, arguments.keys)
+    print_artefact(description, as_json=arguments.json)
+    return 0 if description.update is None or description.update.is_sound else exit_status(Code.FAILED)
 
 
 def run_why_size(arguments: argparse.Namespace) -> int:
@@ -321,6 +346,8 @@ def _options(arguments: argparse.Namespace) -> Options:
         size_budget=arguments.size_budget,
         pxe_url=arguments.pxe_url,
         assembler=arguments.assembler,
+        update_keys=tuple(arguments.update_key),
+        sign_keys=tuple(arguments.sign_key),
     )
 
 

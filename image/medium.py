@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from image.bundle import is_bundle, read_bundle
 from nodelib.errors import Code, VirtnodeError
 from nodelib.run import run
+from nodelib.update_bundle import ROOT_IMAGE
 
 ISO_SQUASHFS = "/LiveOS/squashfs.img"
 PXE_SQUASHFS = "rootfs.squashfs"
@@ -32,6 +34,7 @@ class Kind(StrEnum):
     DISK = "disk"
     PXE = "pxe"
     SQUASHFS = "squashfs"
+    UPDATE = "update"
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class Medium:
 
 @contextmanager
 def open_medium(path: Path) -> Iterator[Medium]:
-    """Open an ISO, a disk image (raw, raw.zst, qcow2), a network boot folder, a squashfs or an out folder."""
+    """Open an ISO, disk image (raw, raw.zst, qcow2), PXE folder, squashfs, update bundle or out folder."""
     artefact = find_artefact(path)
     with tempfile.TemporaryDirectory(prefix="virtnode-", dir="/var/tmp") as directory:
         yield _open(artefact, Path(directory))
@@ -91,7 +94,15 @@ def find_artefact(path: Path) -> Path:
         )
     if not path.is_dir() or (path / PXE_SQUASHFS).exists():
         return path
-    for pattern in ("*.iso", f"pxe/{PXE_SQUASHFS}", "*.raw.zst", "*.qcow2", "*.raw", "*.squashfs"):
+    for pattern in (
+        "*.iso",
+        f"pxe/{PXE_SQUASHFS}",
+        "*.raw.zst",
+        "*.qcow2",
+        "*.raw",
+        "*.squashfs",
+        "*.update",
+    ):
         found = sorted(path.glob(pattern))
         if len(found) > 1:
             names = ", ".join(file.name for file in found)
@@ -154,7 +165,9 @@ def _open(path: Path, workspace: Path) -> Medium:
         return _open_disk(path, size, raw, workspace)
     if start[SECTOR:].startswith(b"EFI PART"):
         return _open_disk(path, size, path, workspace)
-    message = f"{path} is neither an ISO, a disk image nor a squashfs"
+    if is_bundle(start):
+        return _open_bundle(path, size)
+    message = f"{path} is neither an ISO, a disk image, a squashfs nor an update bundle"
     raise VirtnodeError(Code.INVALID, message, _COPY_AGAIN)
 
 
@@ -195,6 +208,12 @@ def _open_disk(path: Path, size: int, raw: Path, workspace: Path) -> Medium:
         if partition.type == ESP_TYPE:
             files += copy_fat_files(raw, partition.start, workspace / "esp")
     return Medium(path, Kind.DISK, size, raw, StoredFile("/", slot.bytes, raw, slot.start), files, partitions)
+
+
+def _open_bundle(path: Path, size: int) -> Medium:
+    members = read_bundle(path).members
+    files = tuple(StoredFile(f"/{member.name}", member.size, path, member.offset) for member in members)
+    return Medium(path, Kind.UPDATE, size, path, _squashfs_among(files, f"/{ROOT_IMAGE}", path), files)
 
 
 def _unpack(path: Path, argv: list[str | Path], workspace: Path) -> Path:

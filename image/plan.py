@@ -13,9 +13,10 @@ from pathlib import Path
 from image.bases import Base, RepositoryState, Sources
 from image.bases.debian import Debian
 from image.bases.fedora import Fedora
-from image.config import ImageConfig, Origin, config_as_json
+from image.config import ImageConfig, Origin, PublicKey, config_as_json
 from image.drivers import DriverGroup, check_driver_names, load_driver_groups
 from image.kickstart import load_kickstart
+from image.signing import read_public_key
 from image.template import Rule, load_template
 from nodelib.errors import Code, InvalidInput, VirtnodeError
 from nodelib.run import run
@@ -24,7 +25,9 @@ PRODUCT = "virtnode"
 CODE = Path(__file__).parent
 CHECKOUT = CODE.parent
 DRIVER_GROUPS = CHECKOUT / "kickstarts/drivers.toml"
-MEDIA = ("iso", "pxe", "disk")
+MEDIA = ("iso", "pxe", "disk", "update")
+DEFAULT_MEDIA = ("iso", "pxe", "disk")
+"""What a build makes unless it is told: an update bundle has the size of an ISO, and is for running nodes."""
 LATEST_EPOCH = 2**32 - 1
 
 BASES: dict[str, Base] = {"debian": Debian(), "fedora": Fedora()}
@@ -43,12 +46,16 @@ class Options:
 
     out: Path
     profile: Profile = Profile.RELEASE
-    media: tuple[str, ...] = MEDIA
+    media: tuple[str, ...] = DEFAULT_MEDIA
     sources: Sources = field(default_factory=Sources)
     size_budget: int | None = None
     """The ISO's bound in bytes; the kickstart's when None."""
     pxe_url: str = ""
     assembler: str = "virtnode"
+    update_keys: tuple[Path, ...] = ()
+    """Public keys to trust beside those of the kickstart."""
+    sign_keys: tuple[Path, ...] = ()
+    """Private keys that sign the update bundle; they shape nothing else."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,8 @@ class ImagePlan:
     pxe_url: str
     assembler: str = "virtnode"
     """Who makes the media, and runs the trim templates: we, or lorax."""
+    update_keys: tuple[PublicKey, ...] = ()
+    """Whose updates nodes take: the kickstart's keys and those of the command line, by name."""
 
     @property
     def base(self) -> Base:
@@ -85,6 +94,11 @@ class ImagePlan:
     def id(self) -> str:
         """A digest of everything that shapes the image: equal plans make equal images."""
         return digest([self.as_json(), code_digest(CODE), programs_digest()])
+
+    @property
+    def build_id(self) -> str:
+        """What tells two builds of a version apart, on a node that runs."""
+        return self.id[:16]
 
     @property
     def label(self) -> str:
@@ -107,6 +121,7 @@ class ImagePlan:
             "trim": [f"-{rule}" if rule.tolerant else str(rule) for rule in self.rules],
             "pxe_url": self.pxe_url,
             "assembler": self.assembler,
+            "update_keys": {key.name: key.identifier for key in self.update_keys},
         }
 
 
@@ -132,6 +147,7 @@ def make_plan(kickstart: Path, options: Options) -> ImagePlan:
         size_budget=find_size_budget(config, options),
         pxe_url=options.pxe_url.rstrip("/"),
         assembler=options.assembler,
+        update_keys=find_update_keys(config, options),
     )
 
 
@@ -185,6 +201,16 @@ def find_size_budget(config: ImageConfig, options: Options) -> int | None:
     return config.size_budget if options.profile is Profile.RELEASE else None
 
 
+def find_update_keys(config: ImageConfig, options: Options) -> tuple[PublicKey, ...]:
+    """Join the kickstart's keys and the command line's; raises VirtnodeError for two of one name."""
+    keys = {key.name: key for key in config.update_keys}
+    for key in (read_public_key(path) for path in options.update_keys):
+        if keys.setdefault(key.name, key) != key:
+            message = f"there are two different update keys that are called {key.name}"
+            raise VirtnodeError(Code.INVALID, message, "call one of the files otherwise")
+    return tuple(keys[name] for name in sorted(keys))
+
+
 def find_epoch(kickstart: Path, environment: Mapping[str, str] = os.environ) -> int:
     """Choose the time every file shows: SOURCE_DATE_EPOCH, else the last commit's, else the kickstart's."""
     asked = environment.get("SOURCE_DATE_EPOCH")
@@ -209,7 +235,8 @@ def _has_git() -> bool:
 def settings_as_json(config: ImageConfig) -> dict[str, object]:
     """Say the kickstart's settings without what belongs to this machine; passwords become digests."""
     settings = config_as_json(config)
-    del settings["source"]
+    for elsewhere in ("source", "update_keys"):
+        del settings[elsewhere]
     text = json.dumps(settings, sort_keys=True)
     document: dict[str, object] = json.loads(text)
     _hide_secrets(document)

@@ -144,7 +144,7 @@ def write_build_id(plan: ImagePlan, root: Path) -> None:
     """Name the plan in a finished root's os-release."""
     path = root / "usr/lib/os-release"
     fields = [line for line in path.read_text().splitlines() if not line.startswith("BUILD_ID=")]
-    write_text(path, "\n".join([*fields, f"BUILD_ID={plan.id[:16]}"]) + "\n")
+    write_text(path, "\n".join([*fields, f"BUILD_ID={plan.build_id}"]) + "\n")
 
 
 def make_kernel_stage(plan: ImagePlan, installed: Path, folder: Path) -> None:

@@ -1,11 +1,28 @@
 """Media: each turns the same kernel, initramfs and root into something a machine can boot."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from image.bases import BootFiles
 from image.config import Partition
+
+
+@dataclass(frozen=True)
+class Release:
+    """What an image is called and made of, as a node and its updates tell it."""
+
+    product: str
+    version: str
+    build_id: str
+    """BUILD_ID of its os-release."""
+    architecture: str
+    system: str
+    """The distribution, as a person says it."""
+    packages: Mapping[str, str]
+    """Versions by name."""
+    intent_version: int
+    """The newest version of node.toml that its agent reads."""
 
 
 @dataclass(frozen=True)
@@ -33,3 +50,6 @@ class Payload:
     """Where the PXE folder will be served by HTTP; empty derives it from the boot server's address."""
     epoch: int
     """Seconds since 1970 that every time stamp on the media shows."""
+    release: Release
+    sign_keys: Sequence[Path] = ()
+    """Private keys that sign the update bundle."""

@@ -6,12 +6,21 @@ import pytest
 
 from image.bases import BootFiles
 from image.config import Partition
-from image.media import Payload
+from image.media import Payload, Release
 
 EPOCH = 1_700_000_000
 """14 November 2023, 22:13:20 UTC."""
 GRUB = Path("/usr/lib/grub/i386-pc")
 LABEL = "VIRTNODE-0123ABCD"
+RELEASE = Release(
+    product="virtnode",
+    version="0.1.0",
+    build_id="0123abcd4567ef89",
+    architecture="x86_64",
+    system="Debian GNU/Linux 13",
+    packages={"bash": "5.2.37-2", "systemd": "257.8-1"},
+    intent_version=2,
+)
 
 
 def make_payload(
@@ -53,6 +62,7 @@ def make_payload(
         partitions=partitions,
         pxe_url=pxe_url,
         epoch=EPOCH,
+        release=RELEASE,
     )
 
 

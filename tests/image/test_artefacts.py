@@ -89,12 +89,12 @@ def test_output_folder_means_its_medium(tmp_path: Path) -> None:
 def test_description_prints_plain_and_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Away from a terminal no line is folded or coloured; JSON has every field."""
     disk = make_disk(tmp_path)
-    print_artefact(disk, as_json=False)
+    print_artefact(describe_artefact(disk), as_json=False)
     text = capsys.readouterr().out
     assert "BIOS from disk or USB, UEFI from disk or USB, Secure Boot's shim" in text
     assert "virtnode-a" in text
     assert "\x1b" not in text
-    print_artefact(disk, as_json=True)
+    print_artefact(describe_artefact(disk), as_json=True)
     described = json.loads(capsys.readouterr().out)
     fields = {field.name for field in dataclasses.fields(describe_artefact(disk))}
     assert set(described) == fields

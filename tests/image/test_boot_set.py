@@ -3,13 +3,14 @@
 import hashlib
 from pathlib import Path
 
-from image.boot_set import PLACE, install_boot_set, install_sizes
-from image.config import Partition
+from image.boot_set import PLACE, install_boot_set, install_sizes, install_update_keys
+from image.config import Partition, PublicKey
 from image.media.grub import installed_entry
 from nodeagent.install.boot_files import HOME, KERNEL, SUMS, read_sums
 from nodeagent.intent import VERSION
 from nodeagent.intent_sources import load_intent
 from nodelib.run import run
+from nodelib.update_bundle import TRUSTED_KEYS
 from tests.image.payloads import LABEL, make_payload, need_grub
 
 
@@ -46,3 +47,14 @@ def test_sizes_of_the_kickstart_are_the_installers(tmp_path: Path) -> None:
     loaded = load_intent(tmp_path, "")
     assert loaded.problems == ()
     assert (loaded.intent.install.slot, loaded.intent.install.esp) == (2048, 128)
+
+
+def test_update_keys_are_where_nodes_look_for_them(tmp_path: Path) -> None:
+    """Each in a file of its name that everybody may read; without any there is no folder."""
+    (tmp_path / "usr/lib/virtnode").mkdir(parents=True)
+    install_update_keys(tmp_path, ())
+    assert not (tmp_path / TRUSTED_KEYS).exists()
+    install_update_keys(tmp_path, [PublicKey("site", "12", "PEM\n"), PublicKey("next", "34", "PEM 2\n")])
+    found = sorted((tmp_path / TRUSTED_KEYS).iterdir())
+    assert {path.name: path.read_text() for path in found} == {"next.pem": "PEM 2\n", "site.pem": "PEM\n"}
+    assert {path.stat().st_mode & 0o777 for path in found} == {0o644}

@@ -7,21 +7,26 @@ from pathlib import Path
 
 import pytest
 
-from image.bases import RepositoryState, Sources
+from image.bases import Package, RepositoryState, Sources
 from image.builder import (
     INSTALLER_CODE,
     STAGES_CODE,
     check_budget,
+    check_signing,
     check_tools,
+    describe_release,
     installer_key,
     overlay_paths,
     stages_key,
+    update_notes,
 )
-from image.config import ImageConfig, Packages, Repository, Selinux
+from image.config import ImageConfig, Packages, PublicKey, Repository, Selinux
 from image.drivers import DriverGroup
 from image.media.table import MEDIA_MAKERS
-from image.plan import CODE, MEDIA, ImagePlan, Profile
+from image.plan import CODE, DEFAULT_MEDIA, MEDIA, ImagePlan, Options, Profile
+from nodeagent.intent import VERSION
 from nodelib.errors import Code, VirtnodeError
+from tests.image.keys import make_keys
 
 PLAN = ImagePlan(
     config=ImageConfig(
@@ -93,9 +98,17 @@ def test_what_comes_later_changes_the_later_keys(change: str) -> None:
     assert stages_key(changed) != stages_key(PLAN)
 
 
-@pytest.mark.parametrize("change", [{"media": ("pxe",)}, {"size_budget": 7}, {"pxe_url": "http://a.invalid"}])
+SHOWN_LATE: list[dict[str, object]] = [
+    {"media": ("pxe",)},
+    {"size_budget": 7},
+    {"pxe_url": "http://a.invalid"},
+    {"update_keys": (PublicKey("site", "12", "PEM"),)},
+]
+
+
+@pytest.mark.parametrize("change", SHOWN_LATE)
 def test_what_only_media_show_makes_no_tree_anew(change: dict[str, object]) -> None:
-    """Another choice of media works with the same tree."""
+    """Another choice of media or of keys works with the same tree."""
     assert stages_key(of_plan(**change)(PLAN)) == stages_key(PLAN)
 
 
@@ -152,7 +165,7 @@ def test_a_stage_names_no_build() -> None:
                 for n in ast.walk(function)
                 if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)
             }
-            if uses & {"plan.id", "plan.label"}:
+            if uses & {"plan.id", "plan.build_id", "plan.label"}:
                 assert function.name == "write_build_id"
 
 
@@ -177,6 +190,47 @@ def test_every_assembler_makes_every_medium() -> None:
     """Whoever is chosen, the same media can be asked for."""
     for makers in MEDIA_MAKERS.values():
         assert tuple(makers) == MEDIA
+
+
+def test_keys_that_sign_nothing_are_told_before_any_work(tmp_path: Path) -> None:
+    """A signature without a bundle, or a file that is no key, would be noticed too late."""
+    key, public = make_keys(tmp_path, "site")
+    bundle = dataclasses.replace(PLAN, media=("update",))
+    check_signing(bundle, Options(tmp_path, sign_keys=(key,)))
+    check_signing(PLAN, Options(tmp_path))
+    for plan, given, said in ((PLAN, key, "none is built"), (bundle, public, "is no private key")):
+        with pytest.raises(VirtnodeError, match=said) as caught:
+            check_signing(plan, Options(tmp_path, sign_keys=(given,)))
+        assert caught.value.code is Code.INVALID
+        assert caught.value.hint
+
+
+def test_a_build_says_why_nodes_would_refuse_a_bundle(tmp_path: Path) -> None:
+    """Unsigned, or without a key for the one after it; nothing is said where there is no bundle."""
+    key = PublicKey("site", "12", "PEM")
+    bundle = dataclasses.replace(PLAN, media=("iso", "update"))
+    signed = Options(tmp_path, sign_keys=(tmp_path / "key",))
+    assert update_notes(PLAN, Options(tmp_path)) == []
+    assert [note.split(",")[0] for note in update_notes(bundle, Options(tmp_path))] == [
+        "note: the update bundle is not signed",
+        "note: this image trusts no update key",
+    ]
+    assert update_notes(dataclasses.replace(bundle, update_keys=(key,)), signed) == []
+
+
+def test_an_update_bundle_is_made_on_demand() -> None:
+    """It has the size of an ISO, and no new machine starts from it."""
+    assert set(MEDIA) - set(DEFAULT_MEDIA) == {"update"}
+    assert Options(Path("out")).media == DEFAULT_MEDIA
+
+
+def test_a_release_is_named_as_the_root_is(tmp_path: Path) -> None:
+    """The distribution's words of os-release, the agent's own version of node.toml."""
+    (tmp_path / "usr/lib").mkdir(parents=True)
+    (tmp_path / "usr/lib/os-release").write_text('NAME="Debian GNU/Linux"\nVERSION_ID="13"\n')
+    release = describe_release(PLAN, tmp_path, [Package("a", "1", "all", "MIT", "a 1", ())])
+    assert (release.system, release.build_id) == ("Debian GNU/Linux 13", PLAN.id[:16])
+    assert (release.packages, release.intent_version) == ({"a": "1"}, VERSION)
 
 
 def test_an_iso_over_its_budget_is_refused(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from image.config import (
 from image.kickstart import load_kickstart
 from image.kickstart_commands import check_timezone
 from image.kickstart_text import Problems
+from image.signing import read_public_key
 from nodelib.errors import InvalidInput
 
 HERE = Path(__file__).parent
@@ -79,6 +80,7 @@ dropped
 base fedora
 suite 43
 gpgkey key.asc
+update-key keys/site.pem
 size-budget 120MB   # 10^6 bytes
 trim trim/more.tmpl
 keep-drivers network storage
@@ -93,6 +95,12 @@ echo "it's # fine"
 %end
 """
 
+SITE_KEY = """\
+-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
+-----END PUBLIC KEY-----
+"""
+
 MORE = """\
 services --enabled=sshd,nftables
 %packages --exclude-weakdeps
@@ -100,6 +108,7 @@ nftables
 %end
 %addon virtnode_image
 keep-drivers storage gpu
+update-key keys/site.pem
 %end
 %post
 true
@@ -119,6 +128,7 @@ def write_complete(folder: Path) -> Path:
     """Write a kickstart with everything that is honoured, and the files it names."""
     for name in ("key.asc", "trim/more.tmpl"):
         write(folder, name, "")
+    write(folder, "keys/site.pem", SITE_KEY)
     write(folder, "body.sh", "echo included\n")
     write(folder, "more.ks", MORE)
     return write(folder, "complete.ks", COMPLETE)
@@ -166,6 +176,7 @@ def test_addon_sections_add_up(complete: ImageConfig, tmp_path: Path) -> None:
     """The section may stand several times; paths are taken from the file they stand in."""
     assert (complete.base, complete.suite, complete.size_budget) == ("fedora", "43", 120_000_000)
     assert complete.gpg_keys == (str(tmp_path.resolve() / "key.asc"),)
+    assert complete.update_keys == (read_public_key(tmp_path / "keys/site.pem"),)
     assert complete.trim == Trim(
         keep_drivers=("storage", "gpu", "network"),
         templates=(tmp_path.resolve() / "trim/more.tmpl",),
@@ -229,7 +240,7 @@ def test_services_boot_and_disk(complete: ImageConfig) -> None:
 def test_scripts(complete: ImageConfig, tmp_path: Path) -> None:
     """Scripts keep their order, place and text, with included lines in it."""
     first, second = complete.post_scripts
-    assert first.origin == Origin(tmp_path / "more.ks", 8)
+    assert first.origin == Origin(tmp_path / "more.ks", 9)
     assert (first.text, first.chroot, first.error_on_fail) == ("true\n", True, False)
     assert second.text == 'echo "it\'s # fine"\n%post-like text is no section\necho included\n'
     assert (second.chroot, second.interpreter) == (False, "/bin/bash")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from image.bases import RepositoryState, Sources
-from image.config import ImageConfig, Packages, Script, User
+from image.config import ImageConfig, Packages, PublicKey, Script, User
 from image.drivers import DriverGroup
 from image.plan import (
     BASES,
@@ -24,8 +24,10 @@ from image.plan import (
     make_plan,
     programs_digest,
 )
-from nodelib.errors import InvalidInput
+from nodelib.errors import InvalidInput, VirtnodeError
 from tests.image.archives import make_archive, served
+from tests.image.keys import make_keys
+from tests.image.test_kickstart import SITE_KEY
 
 KICKSTART = """\
 rootpw --iscrypted $6$salt$secret-hash
@@ -48,6 +50,7 @@ FILES = {
     "key.gpg": "a key",
     "rules.tmpl": "remove /usr/share/games\n",
 }
+UPDATE_KEY = "%addon virtnode_image\nupdate-key site.pem\n%end\n"
 Plan = Callable[..., ImagePlan]
 
 
@@ -84,6 +87,7 @@ CHANGES: dict[str, dict[str, object]] = {
     "whether a rule may fail": {"files": {"rules.tmpl": "-remove /usr/share/games\n"}},
     "a driver group": {"files": {"node.ks": KICKSTART.replace("keep-drivers core", "keep-drivers core kvm")}},
     "the content of a key": {"files": {"key.gpg": "another key"}},
+    "an update key": {"files": {"site.pem": SITE_KEY, "node.ks": f"{KICKSTART}{UPDATE_KEY}"}},
     "a script": {"files": {"node.ks": KICKSTART.replace("echo words", "echo other words")}},
     "a password": {"files": {"node.ks": KICKSTART.replace("secret-hash", "other-hash")}},
     "the budget": {"size_budget": 10**8},
@@ -98,6 +102,20 @@ CHANGES: dict[str, dict[str, object]] = {
 def test_whatever_shapes_the_image_changes_the_plan(change: str, plan: Plan) -> None:
     """Each input of its own gives another identity."""
     assert plan(**CHANGES[change]).id != plan().id
+
+
+def test_update_keys_come_from_kickstart_and_command_line(plan: Plan, tmp_path: Path) -> None:
+    """Sorted by name, each once, in the plan by what they are; two of one name are refused."""
+    site, other = (make_keys(tmp_path / name, name)[1] for name in ("site", "other"))
+    files = {"site.pem": site.read_text(), "node.ks": f"{KICKSTART}{UPDATE_KEY}"}
+    made = plan(files, update_keys=(site, other))
+    assert [key.name for key in made.update_keys] == ["other", "site"]
+    assert made.as_json()["update_keys"] == {key.name: key.identifier for key in made.update_keys}
+    assert plan(files, update_keys=(other,)).id == made.id
+    assert plan(files, update_keys=(other,), sign_keys=(tmp_path / "any",)).id == made.id
+    _, namesake = make_keys(tmp_path / "namesake", "site")
+    with pytest.raises(VirtnodeError, match="two different update keys that are called site"):
+        plan(files, update_keys=(namesake,))
 
 
 def test_the_order_of_driver_groups_counts(plan: Plan) -> None:
@@ -137,10 +155,13 @@ def test_json_tells_no_secret_and_no_path(plan: Plan, tmp_path: Path) -> None:
 
 
 def test_every_setting_is_in_the_plan(plan: Plan) -> None:
-    """No field of the configuration is left out but the path of the kickstart."""
+    """No field of the configuration is left out but the path of the kickstart; keys have their own place."""
     kickstart = plan().as_json()["kickstart"]
     assert isinstance(kickstart, dict)
-    assert set(kickstart) == {field.name for field in dataclasses.fields(ImageConfig)} - {"source"}
+    assert set(kickstart) == {field.name for field in dataclasses.fields(ImageConfig)} - {
+        "source",
+        "update_keys",
+    }
 
 
 def test_every_field_of_a_plan_is_in_its_json(plan: Plan) -> None:
@@ -160,6 +181,7 @@ def test_every_field_of_a_plan_is_in_its_json(plan: Plan) -> None:
         "size_budget": 7,
         "pxe_url": "http://other.invalid",
         "assembler": "lorax",
+        "update_keys": (PublicKey("site", "12", "PEM"),),
     }
     for field in dataclasses.fields(ImagePlan):
         changed = dataclasses.replace(made, **{field.name: other[field.name]})  # type: ignore[arg-type]
