@@ -9,6 +9,7 @@ from image.medium import StoredFile
 
 _MENU_NAMES = ("grub.cfg", "syslinux.cfg", "isolinux.cfg", "pxelinux.cfg/default")
 _CUSTOM_NAME = f"/{DISK_ARGUMENTS}"
+_DISK_MENU, _ENVIRONMENT = "grub/grub.cfg", "grub/grubenv"
 _SETTING = re.compile(r"""\s*set\s+(\w+)=(?:"([^"]*)"|'([^']*)'|(\S*))""")
 _ENTRY = re.compile(r"""\s*menuentry\s+(?:"([^"]*)"|'([^']*)'|(\S+))""")
 _LINUX = re.compile(r"\s*linux(?:efi|16)?\s+(\S+)\s*(.*)")
@@ -37,20 +38,27 @@ def read_menus(files: Iterable[StoredFile]) -> tuple[MenuEntry, ...]:
         if file.path.lower().endswith(_MENU_NAMES):
             text = file.read().decode(errors="replace")
             if file.path.lower().endswith("grub.cfg"):
-                entries += parse_grub(text, file.path, variables)
+                entries += parse_grub(text, file.path, variables, _slot_variables(file.path, files))
             else:
                 entries += parse_pxelinux(text, file.path)
     return tuple(entries)
 
 
-def parse_grub(text: str, menu: str, given: Mapping[str, str] | None = None) -> list[MenuEntry]:
-    """Read a grub.cfg's entries, with what `set` gave the variables before them, and with those given."""
-    variables: dict[str, str] = dict(given or {})
+def parse_grub(
+    text: str, menu: str, given: Mapping[str, str] | None = None, fixed: Mapping[str, str] | None = None
+) -> list[MenuEntry]:
+    """Read a grub.cfg's entries, with what `set` gave the variables before them, and with those given.
+
+    What is `fixed` no `set` changes: it depends on what GRUB finds when it runs.
+    """
+    fixed = fixed or {}
+    variables: dict[str, str] = {**(given or {}), **fixed}
     entries: list[MenuEntry] = []
     title = ""
     for line in text.replace("\\\n", " ").splitlines():
         if match := _SETTING.match(line):
-            variables[match[1]] = _expand(match[2] or match[3] or match[4] or "", variables)
+            if match[1] not in fixed:
+                variables[match[1]] = _expand(match[2] or match[3] or match[4] or "", variables)
         elif match := _ENTRY.match(line):
             title = _expand(match[1] or match[2] or match[3], variables)
         elif match := _LINUX.match(line):
@@ -71,6 +79,33 @@ def parse_pxelinux(text: str, menu: str) -> list[MenuEntry]:
         elif match := _APPEND.match(line):
             entries.append(MenuEntry(menu, title, kernel, " ".join(match[1].split())))
     return entries
+
+
+def read_settings(text: str) -> dict[str, str]:
+    """Read a script that does nothing but `set` variables, as slot.cfg does."""
+    matches = (_SETTING.match(line) for line in text.splitlines())
+    return {match[1]: match[2] or match[3] or match[4] or "" for match in matches if match}
+
+
+def slot_to_start(environment: str) -> str:
+    """Say which slot a disk starts next, by its grubenv."""
+    lines = (line.partition("=") for line in environment.splitlines())
+    values = {name: value for name, _, value in lines}
+    is_tried = values.get("trial") and values.get("tries", "0") != "0"
+    return values["trial"] if is_tried else values.get("slot", "a")
+
+
+def _slot_variables(menu: str, files: tuple[StoredFile, ...]) -> dict[str, str]:
+    """Read what the slot that starts next gives to the menu of a disk; nothing on other media."""
+    top = menu.removesuffix(_DISK_MENU)
+    texts = {file.path: file.read().decode(errors="replace") for file in files if _is_of_slots(file.path)}
+    slot = slot_to_start(texts.get(f"{top}{_ENVIRONMENT}", ""))
+    config = texts.get(f"{top}{slot}/slot.cfg")
+    return {} if config is None else {"slot": slot, **read_settings(config)}
+
+
+def _is_of_slots(path: str) -> bool:
+    return path.endswith((f"/{_ENVIRONMENT}", "/slot.cfg"))
 
 
 def _expand(text: str, variables: dict[str, str]) -> str:

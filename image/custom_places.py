@@ -199,6 +199,12 @@ def _find_on_disk(path: Path) -> Places:
         raise _no_area(path)
     area, arguments = (find_in_fat(path, start, name) for name in (AREA_FILE, DISK_ARGUMENTS))
     menu = run(["mtype", "-i", f"{path}@@{start}", "::grub/grub.cfg"], env=MTOOLS).stdout
+    # The menu has the arguments of the slot that starts; of two slots the longest arguments count.
+    slots = [
+        run(["mtype", "-i", f"{path}@@{start}", f"::{slot}/slot.cfg"], env=MTOOLS, check=False).stdout
+        for slot in ("a", "b")
+    ]
+    menu = max(slots, key=len) + menu
     return Places(path, _area(path, area), _arguments(path, arguments), menu)
 
 

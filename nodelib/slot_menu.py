@@ -6,9 +6,12 @@ ENVIRONMENT_BYTES = 1024
 ENVIRONMENT_HEADER = "# GRUB Environment Block\n"
 TRIES = 3
 """How often a slot on trial is started before the other one is again."""
+ARGUMENTS_FILE = "grub/custom.cfg"
+"""What a disk image has for kernel arguments of both slots; its script sets ARGUMENTS_VARIABLE."""
+ARGUMENTS_VARIABLE = "node_arguments"
 
 MENU = """\
-# Written once, by the installation. What belongs to one slot stands in /a/slot.cfg and /b/slot.cfg;
+# Written once; an update leaves it as it is. What belongs to one slot stands in /a/slot.cfg and /b/slot.cfg;
 # which slot starts stands in /grub/grubenv: slot, and on trial also trial and tries.
 search --no-floppy --fs-uuid --set=root {identifier}
 set timeout={timeout}
@@ -32,22 +35,25 @@ if [ -n "$trial" ]; then
   save_env --file ($root)/grub/grubenv trial tries
 fi
 source ($root)/$slot/slot.cfg
+if [ -f ($root)/{custom} ]; then
+  source ($root)/{custom}
+fi
 
 menuentry "Start $title" --id start {{
   echo "Loading $title ..."
-  linux /$slot/vmlinuz $arguments
+  linux /$slot/vmlinuz $arguments ${added}
   initrd /$slot/initrd.img
 }}
 
 menuentry "Start $title with serial console" --id serial {{
   echo "Loading $title ..."
-  linux /$slot/vmlinuz $arguments console=tty0 console=ttyS0,115200n8
+  linux /$slot/vmlinuz $arguments console=tty0 console=ttyS0,115200n8 ${added}
   initrd /$slot/initrd.img
 }}
 
 menuentry "Rescue shell" --id rescue {{
   echo "Loading $title ..."
-  linux /$slot/vmlinuz $arguments systemd.unit=rescue.target systemd.setenv=SYSTEMD_SULOGIN_FORCE=1
+  linux /$slot/vmlinuz $arguments systemd.unit=rescue.target systemd.setenv=SYSTEMD_SULOGIN_FORCE=1 ${added}
   initrd /$slot/initrd.img
 }}
 """
@@ -68,7 +74,18 @@ def disk_menu(identifier: str, timeout: int) -> str:
         COUNT.format(word="if" if left == TRIES else "elif", left=left, after=left - 1)
         for left in range(TRIES, 0, -1)
     )
-    return MENU.format(identifier=identifier, timeout=timeout, countdown=countdown)
+    return MENU.format(
+        identifier=identifier,
+        timeout=timeout,
+        countdown=countdown,
+        custom=ARGUMENTS_FILE,
+        added=ARGUMENTS_VARIABLE,
+    )
+
+
+def boot_identifier(serial: int) -> str:
+    """Write a FAT file system's 32 bits as GRUB does: XXXX-XXXX."""
+    return f"{serial >> 16:04X}-{serial & 0xFFFF:04X}"
 
 
 def menu_stub(identifier: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from nodelib.config_area import AREA_FILE, ConfigArea, pack_area
+from nodelib.slot_menu import ARGUMENTS_FILE, ARGUMENTS_VARIABLE
 
 ARGUMENTS_SIZE = 4096
 """Bytes of the file that GRUB reads kernel arguments from."""
@@ -10,10 +11,10 @@ ARGUMENTS_MARK = "# virtnode-arguments 1: of fixed size, for virtnode-image cust
 ARGUMENTS_ROOM = 1024
 """Letters of the kernel arguments that can be added; the kernel takes 2047 in all."""
 ISO_ARGUMENTS = "boot/grub/custom.cfg"
-DISK_ARGUMENTS = "grub/custom.cfg"
+DISK_ARGUMENTS = ARGUMENTS_FILE
 PXE_ARCHIVE = "config.img"
 """The archive in a PXE folder that brings the config area along, as one more initramfs."""
-MENU_VARIABLE = "node_arguments"
+MENU_VARIABLE = ARGUMENTS_VARIABLE
 
 _CPIO_NAMES = ("virtnode", AREA_FILE, "TRAILER!!!")
 

@@ -11,11 +11,12 @@ from image.config import Partition
 from image.media import Payload
 from image.media.areas import DISK_ARGUMENTS, pack_arguments
 from image.media.fat import CLUSTER_SLACK, make_fat
-from image.media.grub import LIVE, RESCUE, SCREEN, SERIAL, Entry, make_core_image, menu_text
+from image.media.grub import LIVE, SCREEN, make_core_image
 from image.media.sparse import compress_sparse, read_sparse
 from nodelib.config_area import AREA_FILE, ConfigArea, pack_area
 from nodelib.errors import Code, VirtnodeError
 from nodelib.run import run
+from nodelib.slot_menu import boot_identifier, disk_menu, environment_block, menu_stub, slot_config
 from nodelib.slots import (
     BOOT_CODE,
     ESP,
@@ -34,6 +35,8 @@ FIND_ESP = f"search --no-floppy --hint=hd0,gpt2 --set=root --label {ESP_LABEL}\n
 """The first disk is the one that the BIOS started: of two disks with this layout it is the right one."""
 NAMESPACE = uuid.UUID("8f9f2f5e-6a0a-5d5e-9a8e-4b1d1c1b7a11")
 """What partitions' identifiers are derived from, with the image's label, so that a rebuild gives the same."""
+MARKER = "virtnode/done"
+"""The folder that says that a disk is whole; the file in it is called as the build is."""
 
 
 def plan_regions(partitions: Sequence[Partition]) -> tuple[Region, ...]:
@@ -105,44 +108,43 @@ def write_bios_loader(payload: Payload, workspace: Path, raw: Path, region: Regi
 
 def make_esp(payload: Payload, workspace: Path, esp: Path, region: Region) -> None:
     """Make the EFI system partition: signed boot loaders, the menu, and slot A's kernel and initramfs."""
-    menu = workspace / "disk-grub.cfg"
-    entries = slot_entries(payload)
-    menu.write_text(
-        menu_text(entries, timeout=payload.menu_timeout, folder="/a", custom=f"/{DISK_ARGUMENTS}")
-    )
-    arguments, area = workspace / "disk-custom.cfg", workspace / "config.img"
-    arguments.write_bytes(pack_arguments(""))
-    area.write_bytes(pack_area(ConfigArea()))
-    stub = workspace / "disk-stub.cfg"
-    stub.write_text(f"search --no-floppy --set=root --label {ESP_LABEL}\nconfigfile ($root)/grub/grub.cfg\n")
+    serial = int(_identifier(payload.label, ESP)[:8], 16)
     files = {
         "EFI/BOOT/BOOTX64.EFI": payload.boot.shim,
         "EFI/BOOT/grubx64.efi": payload.boot.grub_disk,
-        f"EFI/{payload.boot.vendor}/grub.cfg": stub,
-        "grub/grub.cfg": menu,
-        DISK_ARGUMENTS: arguments,
-        AREA_FILE: area,
         "a/vmlinuz": payload.kernel,
         "a/initrd.img": payload.initramfs,
     }
-    content = sum(source.stat().st_size for source in files.values())
+    # The other slot has its own kernel and initramfs, once the node is updated.
+    content = sum(source.stat().st_size for source in (*files.values(), payload.kernel, payload.initramfs))
+    for number, (name, data) in enumerate(small_files(payload, serial).items()):
+        files[name] = workspace / f"esp-{number}"
+        files[name].write_bytes(data)
+        content += len(data)
     if content * CLUSTER_SLACK > region.size * MEBIBYTE:
         raise region_too_small(region, int(content * CLUSTER_SLACK))
-    make_fat(esp, files, label=ESP_LABEL, epoch=payload.epoch, size=region.size * MEBIBYTE)
+    size = region.size * MEBIBYTE
+    make_fat(esp, files, label=ESP_LABEL, epoch=payload.epoch, size=size, serial=serial)
 
 
-def slot_entries(payload: Payload) -> tuple[Entry, ...]:
-    """List the menu of an installed disk."""
-    common = ("root=live:PARTLABEL=virtnode-a", *LIVE, *payload.kernel_arguments)
-    return (
-        Entry("start", f"Start {payload.title}", (*common, *SCREEN)),
-        Entry("serial", f"Start {payload.title} with serial console", (*common, *SERIAL)),
-        Entry(
-            "rescue",
-            "Rescue shell",
-            (*common, *SCREEN, *RESCUE),
-        ),
-    )
+def small_files(payload: Payload, serial: int) -> dict[str, bytes]:
+    """Lay out what the EFI system partition has beside programs: as an installation does, and the areas.
+
+    `serial` is the partition's own.
+    """
+    identifier = boot_identifier(serial)
+    arguments = (f"root=live:PARTLABEL={SLOT_A}", *LIVE, *payload.kernel_arguments, *SCREEN)
+    build = payload.release.build_id
+    marker = json.dumps({"build": build, "finished": True, "product": payload.title})
+    return {
+        f"EFI/{payload.boot.vendor}/grub.cfg": menu_stub(identifier).encode(),
+        "grub/grub.cfg": disk_menu(identifier, payload.menu_timeout).encode(),
+        "grub/grubenv": environment_block(slot="a"),
+        "a/slot.cfg": slot_config(payload.title, arguments).encode(),
+        f"{MARKER}/{build[:8].lower()}": marker.encode(),
+        DISK_ARGUMENTS: pack_arguments(""),
+        AREA_FILE: pack_area(ConfigArea()),
+    }
 
 
 def make_state(path: Path, size: int, payload: Payload) -> None:

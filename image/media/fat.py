@@ -13,14 +13,23 @@ CLUSTER_SLACK = 1.05
 
 
 def make_fat(
-    path: Path, files: Mapping[str, Path], *, label: str, epoch: int, size: int | None = None
+    path: Path,
+    files: Mapping[str, Path],
+    *,
+    label: str,
+    epoch: int,
+    size: int | None = None,
+    serial: int | None = None,
 ) -> None:
-    """Make a FAT file system with `files` (name inside → source); `size` in bytes, else just enough."""
+    """Make a FAT file system with `files` (name inside → source); `size` in bytes, else just enough.
+
+    `serial` is what it is found by: 32 bits, those of the time unless they are given.
+    """
     content = sum(source.stat().st_size for source in files.values())
     kibibytes = (size or int(content * CLUSTER_SLACK) + 512 * 1024) // 1024
-    serial = f"{epoch & 0xFFFFFFFF:08x}"
+    identifier = f"{(epoch if serial is None else serial) & 0xFFFFFFFF:08x}"
     path.unlink(missing_ok=True)
-    run(["mkfs.vfat", "--invariant", "-n", label, "-i", serial, "-C", path, str(kibibytes)])
+    run(["mkfs.vfat", "--invariant", "-n", label, "-i", identifier, "-C", path, str(kibibytes)])
     environment = {"SOURCE_DATE_EPOCH": str(epoch), "TZ": "UTC", "MTOOLS_SKIP_CHECK": "1"}
     folders = {str(parent) for name in files for parent in Path(name).parents if str(parent) != "."}
     for folder in sorted(folders):

@@ -24,7 +24,7 @@ from nodeagent.install.marker import Marker, marker_files, set_finished
 from nodelib.errors import Code, VirtnodeError
 from nodelib.install_planning import data_group
 from nodelib.run import run
-from nodelib.slot_menu import disk_menu, environment_block, menu_stub, slot_config
+from nodelib.slot_menu import boot_identifier, disk_menu, environment_block, menu_stub, slot_config
 from nodelib.slots import (
     BIOS,
     DATA,
@@ -84,7 +84,7 @@ class Work:
     @property
     def esp_identifier(self) -> str:
         """The boot partition's identifier as GRUB says it."""
-        return f"{self.serial >> 16:04X}-{self.serial & 0xFFFF:04X}"
+        return boot_identifier(self.serial)
 
 
 OnBytes = Callable[[int], None]

@@ -114,6 +114,18 @@ def test_a_slot_on_trial_has_three_tries(disk: Path, tmp_path: Path) -> None:
         assert ("\ntrial=b\n" in environment(disk)) == ("next" in title)
 
 
+def test_arguments_of_a_disk_image_are_read_beside_the_slot(disk: Path, tmp_path: Path) -> None:
+    """What was embedded in the image stands in a file of its own, which an update leaves alone."""
+    custom = tmp_path / "custom.cfg"
+    custom.write_text("set node_arguments='hugepages=8'\nset title=\"$title of $node_arguments\"\n")
+    run(["mcopy", "-i", f"{disk}@@2M", custom, "::grub/custom.cfg"])
+    grub = Grub(tmp_path, disk)
+    try:
+        start(grub, "Start virtnode new of hugepages=8")
+    finally:
+        grub.end()
+
+
 def test_an_unfinished_disk_starts_nothing(disk: Path, tmp_path: Path) -> None:
     """It says so, and goes on to the next device."""
     run(["mren", "-i", f"{disk}@@2M", "::virtnode/done", "todo"])

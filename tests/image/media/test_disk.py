@@ -1,5 +1,6 @@
 """The disk image: its layout, read back with sfdisk, mtools and debugfs."""
 
+import dataclasses
 import itertools
 import json
 import struct
@@ -14,11 +15,11 @@ from image.media.disk import (
     make_esp,
     make_state,
     plan_regions,
-    slot_entries,
+    small_files,
     write_bios_loader,
     write_partition_table,
 )
-from image.media.grub import menu_text
+from nodeagent.install.marker import Marker, read_marker
 from nodelib.errors import Code, VirtnodeError
 from nodelib.run import run
 from nodelib.slots import (
@@ -125,12 +126,40 @@ def test_the_boot_loader_leaves_the_partition_table_alone(tmp_path: Path) -> Non
 
 
 def test_the_menu_of_a_disk_is_as_reviewed(golden: Golden, tmp_path: Path) -> None:
-    """It starts slot A; there is nothing to install."""
-    golden("media/disk-grub.cfg", menu_text(slot_entries(make_payload(tmp_path)), timeout=5, folder="/a"))
+    """That of an installed disk, with the arguments of slot A beside it; there is nothing to install."""
+    files = small_files(make_payload(tmp_path), 0x0123ABCD)
+    golden("media/disk-grub.cfg", files["grub/grub.cfg"].decode())
+    golden("media/disk-slot.cfg", files["a/slot.cfg"].decode())
+    golden("media/disk-stub.cfg", files["EFI/debian/grub.cfg"].decode())
+    assert files["grub/grubenv"].startswith(b"# GRUB Environment Block\nslot=a\n#")
+
+
+def test_a_disk_image_is_marked_as_an_installed_disk(tmp_path: Path) -> None:
+    """The agent finds the same marker there, on FAT of either width."""
+    for size in (8, 256):
+        esp = tmp_path / "esp.img"
+        make_esp(make_payload(tmp_path / "payload"), tmp_path, esp, Region("esp", EFI_SYSTEM, 1, size))
+        assert read_marker(esp, 0) == Marker("virtnode 0.1.0", "0123abcd4567ef89", finished=True)
+        names = run(["mdir", "-b", "-i", esp, "::virtnode/done"]).stdout.split()
+        assert names == ["::/virtnode/done/0123abcd"]
+
+
+def test_the_menu_finds_its_own_partition(tmp_path: Path) -> None:
+    """By an identifier that comes from the label, as those of the partition table do."""
+    esp, serials = tmp_path / "esp.img", []
+    for label in (LABEL, "VIRTNODE-FFFFFFFF", LABEL):
+        payload = dataclasses.replace(make_payload(tmp_path / "payload"), label=label)
+        make_esp(payload, tmp_path, esp, Region("esp", EFI_SYSTEM, 1, 8))
+        serial = run(["minfo", "-i", esp]).stdout.partition("serial number:")[2].split()[0]
+        serials.append(f"{serial[:4]}-{serial[4:]}".upper())
+        for name in ("grub/grub.cfg", "EFI/debian/grub.cfg"):
+            menu = run(["mtype", "-i", esp, f"::{name}"]).stdout
+            assert f"search --no-floppy --fs-uuid --set=root {serials[-1]}\n" in menu
+    assert serials[0] == serials[2] != serials[1]
 
 
 def test_an_esp_holds_the_chain_and_the_slot(tmp_path: Path) -> None:
-    """Signed loaders, the menu, and slot A's kernel and initramfs."""
+    """Signed loaders, the menu, slot A's kernel and initramfs, and room for those of slot B."""
     esp = tmp_path / "esp.img"
     payload = make_payload(tmp_path / "payload")
     make_esp(payload, tmp_path, esp, Region("esp", EFI_SYSTEM, 1, 8))
@@ -142,19 +171,22 @@ def test_an_esp_holds_the_chain_and_the_slot(tmp_path: Path) -> None:
         "EFI/debian/grub.cfg",
         "grub/grub.cfg",
         "grub/custom.cfg",
+        "grub/grubenv",
         "virtnode/config.img",
         "a/vmlinuz",
         "a/initrd.img",
+        "a/slot.cfg",
+        "virtnode/done/0123abcd",
     }
     assert ESP_LABEL in run(["mlabel", "-s", "-i", esp, "::"]).stdout
 
 
 def test_an_esp_too_small_names_the_partition(tmp_path: Path) -> None:
-    """The error says how much is needed and what to change."""
+    """The error says how much two slots need and what to change."""
     payload = make_payload(tmp_path / "payload")
     (tmp_path / "payload/kernel").write_bytes(bytes(3 * MEBIBYTE))
-    with pytest.raises(VirtnodeError, match="partition esp has 2 MiB, and 4 MiB are needed") as caught:
-        make_esp(payload, tmp_path, tmp_path / "esp.img", Region("esp", EFI_SYSTEM, 1, 2))
+    with pytest.raises(VirtnodeError, match="partition esp has 4 MiB, and 7 MiB are needed") as caught:
+        make_esp(payload, tmp_path, tmp_path / "esp.img", Region("esp", EFI_SYSTEM, 1, 4))
     assert caught.value.code is Code.INVALID
     assert "--size" in caught.value.hint
 
