@@ -28,7 +28,7 @@ FRAME = ("F1 Help", "Status", "VMs running")
 """What the first full frame has: menu, keys, and the last line that comes from the agent."""
 FRAME_SECONDS = 900.0
 KEYS = "3456901"
-"""Each opens a screen, so that most of the picture is drawn anew; none that begins with a field to type in."""
+"""Each opens a screen, so that most of the picture is drawn anew; none begins with a field to type in."""
 QUIET, PATIENCE = 1.0, 30.0
 """Seconds without a byte after which a redraw is over, and how long its first byte may take."""
 MEMORY = """\
