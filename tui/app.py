@@ -13,7 +13,7 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.filter import LineFilter
 from textual.screen import Screen
-from textual.scrollbar import ScrollBar
+from textual.scrollbar import ScrollBar, ScrollBarRender
 
 from nodelib.bus_access import LOCK
 from nodelib.link import Nothing
@@ -74,7 +74,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self._filters_of_look: list[LineFilter] = []
         if look.ascii or look.monochrome:
             self._filters_of_look = [PlainFilter(ascii=look.ascii, monochrome=look.monochrome)]
-            ScrollBar.renderer = AsciiScrollBar
+        ScrollBar.renderer = AsciiScrollBar if self._filters_of_look else ScrollBarRender
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Tell what goes over each line before it is drawn."""

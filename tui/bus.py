@@ -161,4 +161,10 @@ def translate(error: dbus.exceptions.DBusException) -> VirtnodeError:
         )
     if kind.startswith(ABSENT):
         return VirtnodeError(Code.UNAVAILABLE, "it is not running", "its journal may say why")
+    if kind == "UnknownMethod":
+        return VirtnodeError(
+            Code.NOT_FOUND,
+            "the agent knows no such method",
+            "it is older than this console: restart virtnode-agent",
+        )
     return VirtnodeError(Code.FAILED, f"the bus says: {text}", "the journal of virtnode-agent may say more")

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from textual.app import App
 from textual.screen import ModalScreen
 
+from nodelib import bus_update
 from nodelib.bus import (
     CONFIG_APPLY,
     CONFIG_PLAN,
@@ -61,7 +62,8 @@ class Dialogue:
         try:
             return await self._call(verb, request, timeout)
         except VirtnodeError as error:
-            if error.code is not Code.DENIED or verb.name not in GUARDED or not await self._unlock():
+            guarded = verb.name in GUARDED or verb in bus_update.GUARDED
+            if error.code is not Code.DENIED or not guarded or not await self._unlock():
                 raise
         return await self._call(verb, request, timeout)
 

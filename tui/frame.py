@@ -17,6 +17,7 @@ from tui.dialogs.message import MessageDialog
 from tui.dialogs.pending import PendingDialog
 from tui.dialogue import Dialogue
 from tui.frame_parts import Banner, Footer, Menu, TitleBar
+from tui.login import LOGIN_WANTED, wants_login
 from tui.page import Page
 from tui.power import ask_power
 from tui.screen_table import SCREENS, digit, page_class
@@ -25,7 +26,8 @@ from tui.texts import say
 
 PAGE_KEYS: list[BindingType] = [Binding(digit(key), f"digit('{key}')", show=False) for key in SCREENS]
 
-
+LOG_IN = "log_in"
+"""The action that leaves for a login prompt."""
 AFTER_ESC = {"1": "help", "2": "customise", "0": "power"}
 """What a digit means at once after Esc: function keys get lost on many serial lines."""
 ESC_SECONDS = 1.0
@@ -172,7 +174,11 @@ class Frame(Screen[None]):
 
     def action_power(self) -> None:
         """Offer to restart, switch off, go into maintenance."""
-        self.run_worker(self._dialogue.run(ask_power(self._dialogue)))
+        self.run_worker(self._dialogue.run(self._power()))
+
+    def action_log_in(self) -> None:
+        """Leave for a login prompt."""
+        self.run_worker(self._dialogue.run(self._log_in()))
 
     def action_find(self) -> None:
         """Find any action by its name."""
@@ -197,17 +203,30 @@ class Frame(Screen[None]):
             await self.app.run_action(binding.action, page)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leaving is for sessions that somebody opened."""
+        """Leaving is for sessions that somebody opened, a login prompt for lines that are always on."""
         if action == "quit_session":
             return self._may_leave
-        return True
+        return action != LOG_IN or self._dialogue.look.may_log_in
 
     async def _customise(self) -> None:
         keys = [key for key in SCREENS if page_class(key).SETTINGS]
-        choices = [Choice(key, say(f"{key}.title")) for key in keys]
+        choices = [*(Choice(key, say(f"{key}.title")) for key in keys), *self._login_choice()]
         chosen = await self._dialogue.choose(say("dialog.customise"), choices)
-        if chosen is not None:
+        if chosen == LOG_IN:
+            self.action_log_in()
+        elif chosen is not None:
             await self.action_open(chosen)
+
+    async def _power(self) -> None:
+        if await ask_power(self._dialogue, self._login_choice()) == LOG_IN:
+            await self._log_in()
+
+    async def _log_in(self) -> None:
+        if self._dialogue.look.may_log_in and await wants_login(self._dialogue):
+            self.app.exit(return_code=LOGIN_WANTED)
+
+    def _login_choice(self) -> list[Choice]:
+        return [Choice(LOG_IN, say("frame.login"))] if self._dialogue.look.may_log_in else []
 
     async def _find(self) -> None:
         choices = []
@@ -219,6 +238,7 @@ class Frame(Screen[None]):
                     text = f"{title}: {say(binding.description)}"
                     choices.append(Choice(f"{key} {binding.action}", text))
         choices += [Choice(f" {action}", say(text)) for action, text in GLOBAL_ACTIONS.items()]
+        choices += [Choice(f" {choice.value}", choice.text) for choice in self._login_choice()]
         chosen = await self._dialogue.choose(say("dialog.palette"), choices)
         if chosen is None:
             return

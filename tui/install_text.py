@@ -1,12 +1,10 @@
 """How an installation reads: a disk as a row, its details, a plan laid out, how far it is."""
 
-import time
-
 from nodelib.bus_install import InstallDisk, InstallPlan, InstallProgress, InstallState, InstallView
 from nodelib.install_rules import describe_disk
 from tui.details import shorten
 from tui.texts import say, sentence
-from tui.units import size
+from tui.units import moment, size
 from tui.widgets.pair import bar
 
 LONGEST_NAME = 20
@@ -58,7 +56,7 @@ def disk_details(disk: InstallDisk) -> list[tuple[str, str]]:
         (say("install.installed"), say("install.unfinished") if disk.unfinished else disk.installed),
         (say("install.guarded"), "\n".join(guarded)),
         (say("install.systems"), ", ".join(disk.systems)),
-        (say("install.mounted"), _moment(disk.last_mounted)),
+        (say("install.mounted"), moment(disk.last_mounted)),
         (say("install.holds"), "\n".join(disk.holds) or say("install.empty")),
         (say("install.place"), disk.path),
     ]
@@ -80,7 +78,7 @@ def plan_details(plan: InstallPlan) -> list[tuple[str, str]]:
         (say("install.disk"), describe_disk(plan.disk)),
         (say("install.is_lost"), "\n".join(plan.erased)),
         (say("install.warnings"), "\n".join(map(sentence, plan.warnings))),
-        (say("install.mounted"), _moment(plan.disk.last_mounted)),
+        (say("install.mounted"), moment(plan.disk.last_mounted)),
         (say("install.place"), plan.disk.path),
         (say("install.will_be"), "\n".join(regions)),
         (say("install.steps"), "\n".join(steps)),
@@ -115,7 +113,3 @@ def progress_details(progress: InstallProgress) -> list[tuple[str, str]]:
 def next_steps(progress: InstallProgress) -> str:
     """Say what comes after an installation."""
     return "\n".join(filter(None, (sentence(progress.hint), say("install.network_next"))))
-
-
-def _moment(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds)) if seconds else ""

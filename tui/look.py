@@ -23,7 +23,8 @@ class Look:
     """A serial line: draw seldom."""
     may_leave: bool = False
     """A session that somebody opened and can end; false for the console that is always there."""
-
+    may_log_in: bool = False
+    """The console of a line of its own, in whose place a login prompt can come."""
     mouse: bool = False
     """A mouse can be there, and telling of it does no harm."""
 
@@ -33,8 +34,13 @@ class Look:
         return 10.0 if self.slow else 2.0
 
 
-def detect_look(environ: Mapping[str, str], terminal: str, *, ascii: bool, monochrome: bool) -> Look:
-    """Judge the terminal by its name, its device, and what the environment says about it."""
+def detect_look(
+    environ: Mapping[str, str], terminal: str, *, ascii: bool, monochrome: bool, line: bool = False
+) -> Look:
+    """Judge the terminal by its name, its device, and what the environment says about it.
+
+    `line` says that nobody opened this console: virtnode-console-line keeps it on a screen or a serial line.
+    """
     kind = environ.get("TERM", "") or "unknown"
     locale = environ.get("LC_ALL") or environ.get("LC_CTYPE") or environ.get("LANG", "")
     utf8 = "utf-8" in locale.lower() or "utf8" in locale.lower()
@@ -43,7 +49,8 @@ def detect_look(environ: Mapping[str, str], terminal: str, *, ascii: bool, monoc
         ascii=ascii or not utf8 or kind.startswith(PLAIN_TERMINALS),
         monochrome=monochrome or bool(environ.get("NO_COLOR")) or kind.startswith(MONOCHROME_TERMINALS),
         slow=slow,
-        may_leave="SSH_CONNECTION" in environ or terminal.startswith("/dev/pts/"),
+        may_leave=not line,
+        may_log_in=line,
         mouse=not slow and not kind.startswith(PLAIN_TERMINALS),
     )
 

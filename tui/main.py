@@ -22,6 +22,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--ascii", action="store_true", help="draw with plain characters alone")
     parser.add_argument("--monochrome", action="store_true", help="draw without colour")
     parser.add_argument("--dry-run", metavar="MACHINE.json", type=Path, help="show a recorded machine")
+    parser.add_argument(
+        "--line", action="store_true", help="the console of a screen or serial line, which nobody opened"
+    )
     parser.add_argument("--screen", default="status", help="the screen to begin with")
     parser.add_argument("--bus", metavar="ADDRESS", default="", help="the bus, if it is not the system's")
     return parser
@@ -30,7 +33,13 @@ def make_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the console until the session ends."""
     options = make_parser().parse_args(argv)
-    look = detect_look(os.environ, terminal_name(), ascii=options.ascii, monochrome=options.monochrome)
+    look = detect_look(
+        os.environ,
+        terminal_name(),
+        ascii=options.ascii,
+        monochrome=options.monochrome,
+        line=options.line,
+    )
     log_to_journal(Path("/dev/log"))
     try:
         client = make_client(options.dry_run, options.bus)

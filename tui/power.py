@@ -1,6 +1,6 @@
 """What ends or resets a node, with the virtual machines counted first and named before they are stopped."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from nodelib.bus_system import MAINTENANCE, POWER, SYSTEM, MaintenanceRequest, PowerDeed, PowerRequest
 from nodelib.errors import Code, VirtnodeError
@@ -10,21 +10,23 @@ from tui.dialogue import Dialogue
 from tui.texts import say, sentence
 
 
-async def ask_power(dialogue: Dialogue) -> None:
-    """Offer what can be done to the machine as a whole, and do it."""
+async def ask_power(dialogue: Dialogue, others: Sequence[Choice] = ()) -> str | None:
+    """Offer what can be done to the machine as a whole, and do it; gives one of `others` if it was chosen."""
     system = await dialogue.ask(SYSTEM, Nothing())
     maintenance = "power.maintenance_off" if system.maintenance else "power.maintenance_on"
     choices = [
         Choice("maintenance", say(maintenance)),
         Choice("reboot", say("power.reboot")),
         Choice("poweroff", say("power.poweroff")),
+        *others,
     ]
     chosen = await dialogue.choose(say("power.title"), choices)
     if chosen == "maintenance":
         await dialogue.ask(MAINTENANCE, MaintenanceRequest(not system.maintenance))
         await dialogue.tell(say("power.maintenance_sent"))
-    elif chosen is not None:
+    elif chosen in tuple(PowerDeed):
         await end_node(dialogue, PowerDeed(chosen), system.guests_running)
+    return chosen if chosen in {choice.value for choice in others} else None
 
 
 async def end_node(dialogue: Dialogue, deed: PowerDeed, guests: int) -> None:

@@ -1,4 +1,6 @@
-"""Times as people say them."""
+"""Times and sizes as people say them."""
+
+import time
 
 from tui.texts import say
 
@@ -12,6 +14,11 @@ def duration(seconds: float) -> str:
     if hours:
         return say("frame.hours", hours=hours, minutes=minutes % 60)
     return say("frame.minutes", minutes=minutes)
+
+
+def moment(seconds: float) -> str:
+    """Say when, the same in every zone; nothing for no time."""
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds)) if seconds else ""
 
 
 def size(count: int) -> str:

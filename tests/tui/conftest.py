@@ -1,6 +1,7 @@
 """What the console's tests share: pictures of the screen that a person has reviewed."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
@@ -11,6 +12,16 @@ from tests.tui.sessions import Session
 GOLDEN = Path(__file__).parent / "golden"
 Picture: TypeAlias = Callable[[str, Session], None]
 """Compares what the screen shows with the picture of a name."""
+
+
+@pytest.fixture(autouse=True)
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Show times as in Greenwich, wherever the tests run."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 @pytest.fixture

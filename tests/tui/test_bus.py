@@ -9,7 +9,7 @@ import pytest
 
 from nodelib.bus import JOIN, LADDER, STATUS, JoinRequest, Status
 from nodelib.errors import Code, VirtnodeError
-from nodelib.link import Nothing
+from nodelib.link import Nothing, Verb
 from tests.nodeagent.buses import private_bus, running_agent
 from tests.tui.sessions import PLAIN, screen_text
 from tui.app import ConsoleApp
@@ -18,7 +18,7 @@ from tui.client import Signal
 
 
 def test_calls_errors_and_signals(tmp_path: Path) -> None:
-    """A reply is typed, an error is ours, a change is told."""
+    """A reply is typed, an error is ours, a method that an older agent lacks too, a change is told."""
     heard: list[Signal] = []
     told = threading.Event()
 
@@ -36,6 +36,9 @@ def test_calls_errors_and_signals(tmp_path: Path) -> None:
             with pytest.raises(VirtnodeError) as caught:
                 node.call(JOIN, JoinRequest("no host", ())).result(30)
             assert caught.value.code is Code.INVALID
+            with pytest.raises(VirtnodeError) as caught:
+                node.call(Verb("FromTheFuture", Nothing, Nothing), Nothing()).result(30)
+            assert caught.value.code is Code.NOT_FOUND
             node.call(JOIN, JoinRequest("192.0.2.7", (f"sha256:{'5a' * 32}",))).result(30)
             assert told.wait(30), heard
         finally:

@@ -1,8 +1,6 @@
 """The logs screen."""
 
 import asyncio
-import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -17,16 +15,6 @@ from tui.dialogs.message import MessageDialog
 from tui.screens.logs import LogsPage
 from tui.texts import say
 from tui.widgets.log_view import MOST, LogView, wrap_entry
-
-
-@pytest.fixture(autouse=True)
-def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Show times as in Greenwich, wherever the tests run."""
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 def grow(session: Session, *texts: str, priority: int = 6) -> None:

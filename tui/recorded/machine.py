@@ -9,21 +9,34 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
+from nodelib import bus_update
 from nodelib.bus import GUARDED, METHODS, STATUS, PendingChange, Status
 from nodelib.bus_access import ACCESS
 from nodelib.codec import decode
 from nodelib.errors import Code, InvalidInput, VirtnodeError
 from nodelib.link import Nothing, Verb
 from tui.client import TIMEOUT, Hear, Signal
-from tui.recorded import access, configuration, guests, install, join, network, storage, support, system
+from tui.recorded import (
+    access,
+    configuration,
+    guests,
+    install,
+    join,
+    network,
+    storage,
+    support,
+    system,
+    update,
+)
 
 logger = logging.getLogger(__name__)
 
 Q = TypeVar("Q")
 R = TypeVar("R")
 
-VERBS: dict[str, Verb[Any, Any]] = {verb.name: verb for verb in METHODS}
-PARTS = (access, configuration, guests, install, join, network, storage, support, system)
+VERBS: dict[str, Verb[Any, Any]] = {verb.name: verb for verb in (*METHODS, *bus_update.METHODS)}
+LOCKED = GUARDED | {verb.name for verb in bus_update.GUARDED}
+PARTS = (access, configuration, guests, install, join, network, storage, support, system, update)
 """Each has ANSWERS: what answers a method in another way than by its recorded reply."""
 
 
@@ -35,6 +48,8 @@ class RecordedMachine:
         self.password = str(document.get("password", ""))
         self.refusal: VirtnodeError | None = None
         """What every call fails with, as if the agent were away."""
+        self.unknown: frozenset[str] = frozenset()
+        """Methods that an older agent does not know."""
         self.calls: list[tuple[str, object]] = []
         """Every call and its request, for tests to look at."""
         self.notes: dict[str, Any] = {}
@@ -101,10 +116,12 @@ class RecordedMachine:
         if self.refusal is not None:
             raise self.refusal
         access = self.get(ACCESS)
-        if verb.name in GUARDED and access.password_set and not access.unlocked:
+        if verb.name in LOCKED and access.password_set and not access.unlocked:
             raise VirtnodeError(Code.DENIED, "this console is locked", "give the password first")
         configuration.go_back_in_time(self)
         join.climb(self)
+        if verb.name in self.unknown:
+            raise VirtnodeError(Code.NOT_FOUND, f"the agent does not know {verb.name}")
         answer = self._answers.get(verb.name)
         reply: Any = answer(self, request) if answer else self.get(verb)
         return Nothing() if reply is None else reply  # type: ignore[return-value]

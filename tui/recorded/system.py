@@ -32,7 +32,7 @@ def system(machine: "RecordedMachine", request: Nothing) -> System:
 
 def power(machine: "RecordedMachine", request: PowerRequest) -> None:
     """Refuse while virtual machines run, unless they may be stopped."""
-    _refuse_guests(machine, request.stop_guests)
+    refuse_guests(machine, request.stop_guests)
     machine.notes["ended"] = request.deed.value
 
 
@@ -50,11 +50,12 @@ def factory_reset(machine: "RecordedMachine", request: ResetRequest) -> None:
         raise VirtnodeError(
             Code.INVALID, "that is not this node's host name", "type it as the title shows it"
         )
-    _refuse_guests(machine, request.stop_guests)
+    refuse_guests(machine, request.stop_guests)
     machine.notes["ended"] = "reset"
 
 
-def _refuse_guests(machine: "RecordedMachine", stop_guests: bool) -> None:
+def refuse_guests(machine: "RecordedMachine", stop_guests: bool) -> None:
+    """Name the virtual machines that keep a node from ending, unless they may be stopped."""
     running = machine.get(SYSTEM).guests_running
     if running and not stop_guests:
         names = [guest.name for guest in machine.get(GUESTS).guests if guest.state == "running"]

@@ -1,4 +1,4 @@
-"""The system screen: keyboard, time zone, versions and slots, and how the node ends."""
+"""The system screen: keyboard, time zone, versions, slots and updates, and how the node ends."""
 
 from typing import ClassVar
 
@@ -19,26 +19,32 @@ from nodelib.bus_system import (
     Slot,
     System,
 )
+from nodelib.bus_update import UPDATE_VIEW, UpdateView
+from nodelib.errors import Code, VirtnodeError
 from nodelib.link import Nothing
+from tui import update_deeds
 from tui.dialogue import Dialogue
 from tui.page import Page, deed
 from tui.power import count_guests, end_node, stop_too
 from tui.texts import say
+from tui.update_text import UNDER_WAY, view_text
 from tui.widgets.fields import ChoiceField
 from tui.widgets.line import Line
 from tui.widgets.pair import Pair
 from tui.widgets.press import Press
 from tui.widgets.settings_form import SettingsForm
 
-PAIRS = ("product", "build", "kernel", "booted", "kept", "slots", "maintenance")
+PAIRS = ("product", "build", "kernel", "booted", "kept", "slots", "update", "maintenance")
 
 
 class SystemPage(Page):
-    """Two settings, what runs, four ways to end it."""
+    """Two settings, what runs, another image and the way back, four ways to end it."""
 
     KEY = "system"
     SETTINGS = True
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("u", "update", "update.here"),
+        Binding("b", "roll_back", "update.roll_back"),
         Binding("r", "end('reboot')", "power.reboot"),
         Binding("o", "end('poweroff')", "power.poweroff"),
         Binding("m", "maintain", "power.maintenance_on"),
@@ -46,11 +52,15 @@ class SystemPage(Page):
     ]
     DEFAULT_CSS = """
     SystemPage .row { height: 1; margin-bottom: 1; }
+    SystemPage #updates { margin-top: 1; }
     """
 
     def __init__(self, dialogue: Dialogue) -> None:
         super().__init__(dialogue)
         self._choices = ChoicesReply()
+        self._newest: UpdateView | None = None
+        """How the newest update stands; None where the agent cannot say."""
+        self._polling = False
 
     def compose(self) -> ComposeResult:
         """Lay it out."""
@@ -64,12 +74,19 @@ class SystemPage(Page):
             yield Press(say("system.save"), "save")
         for name in PAIRS:
             yield Pair(say(f"system.{name}"), id=name)
-        yield Line()
+        with Horizontal(id="updates", classes="row"):
+            yield Press(say("update.here"), "update")
+            yield Press(say("update.roll_back"), "roll_back")
         with Horizontal(classes="row"):
             yield Press(say("power.maintenance_on"), "maintain")
             yield Press(say("power.reboot"), "reboot")
             yield Press(say("power.poweroff"), "poweroff")
         yield Press(say("system.reset"), "reset")
+
+    def on_mount(self) -> None:
+        """Look how an update goes on for as long as somebody sees the page."""
+        self._show_update()
+        self.set_interval(self.dialogue.look.meters_every, self.poll)
 
     async def load(self) -> None:
         """Show what runs and how it is set."""
@@ -82,6 +99,7 @@ class SystemPage(Page):
         self._offer(self._choices)
         for name, text in describe(system).items():
             self.query_one(f"#{name}", Pair).show(text)
+        await self._ask_update()
 
     def on_press_pressed(self, event: Press.Pressed) -> None:
         """Do what a button says."""
@@ -90,8 +108,8 @@ class SystemPage(Page):
                 self.action_save()
             case "maintain":
                 self.action_maintain()
-            case "reset":
-                self.action_reset()
+            case "update" | "roll_back" | "reset":
+                getattr(self, f"action_{event.name}")()
             case _:
                 self.action_end(event.name)
 
@@ -100,6 +118,30 @@ class SystemPage(Page):
         """Apply what was chosen."""
         await self.query_one(SettingsForm).save(self.dialogue)
         self._offer(self._choices)
+
+    @deed
+    async def action_update(self) -> None:
+        """Bring another image."""
+        view = await self.ask(UPDATE_VIEW, Nothing())
+        if view.state in UNDER_WAY:
+            await self.dialogue.tell(say("update.busy", version=view.version))
+        elif await update_deeds.update(self.dialogue):
+            await self._ask_update()
+
+    @deed
+    async def action_roll_back(self) -> None:
+        """Go back to the image before."""
+        view = await self.ask(UPDATE_VIEW, Nothing())
+        if view.can_roll_back:
+            await update_deeds.roll_back(self.dialogue)
+            await self.load()
+        else:
+            await self.dialogue.tell(say("update.no_way_back"), say("update.no_way_back_hint"))
+
+    def poll(self) -> None:
+        """Look how the newest update stands, if somebody sees it."""
+        if self.display and self._newest is not None and not self._polling:
+            self.run_worker(self._poll(), group="poll")
 
     def action_end(self, how: str) -> None:
         """Restart or switch off."""
@@ -134,6 +176,37 @@ class SystemPage(Page):
         sure = await self.dialogue.confirm_typed(question, text, hostname)
         if sure and await stop_too(self.dialogue, reset):
             await self.dialogue.tell(say("system.reset_sent"))
+
+    async def _poll(self) -> None:
+        self._polling = True
+        before = self._newest
+        try:
+            await self._ask_update()
+            if before is not None and self._newest is not None and before.state is not self._newest.state:
+                system = await self.dialogue.listen(SYSTEM, Nothing())
+                for name, text in describe(system).items():
+                    self.query_one(f"#{name}", Pair).show(text)
+        except VirtnodeError:
+            # The frame's banner says that the agent does not answer; it is asked again.
+            return
+        finally:
+            self._polling = False
+
+    async def _ask_update(self) -> None:
+        """Ask how the newest update stands: an agent that knows none leaves the rest of the page alone."""
+        try:
+            self._newest = await self.dialogue.listen(UPDATE_VIEW, Nothing())
+        except VirtnodeError as error:
+            if error.code is Code.UNAVAILABLE:
+                return
+            self._newest = None
+        self._show_update()
+
+    def _show_update(self) -> None:
+        view = self._newest
+        self.query_one("#update", Pair).show(view_text(view) if view else "")
+        for press in self.query("#updates Press").results(Press):
+            press.display = view is not None and (press.name == "update" or view.can_roll_back)
 
     async def _end(self, how: PowerDeed) -> None:
         system = await self.ask(SYSTEM, Nothing())

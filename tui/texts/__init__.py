@@ -16,6 +16,7 @@ from tui.texts import (
     storage,
     support,
     system,
+    update,
 )
 
 PARTS = (
@@ -32,6 +33,7 @@ PARTS = (
     logs,
     support,
     system,
+    update,
 )
 ENGLISH: Mapping[str, str] = {key: text for part in PARTS for key, text in part.TEXTS.items()}
 

@@ -44,6 +44,14 @@ TEXTS = {
     "power.reboot_sent": "The node restarts.",
     "power.poweroff_sent": "The node switches off.",
     "power.maintenance_sent": "The engine was asked.",
+    "login.question": "Leave the console for a login prompt?",
+    "login.text": (
+        "The system's own prompt comes here. It takes {account}, whose login is this\n"
+        "console, and the accounts that the image gave a shell and a password.\n"
+        "To come back: log out, or press Ctrl-D at the prompt."
+    ),
+    "login.nobody": "nobody could log in: no administrator's password is set",
+    "login.nobody_hint": "set one on the Security screen (7) first",
     "field.managed": "set by the engine; change it there",
     "field.on": "yes",
     "field.off": "no",

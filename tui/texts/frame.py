@@ -16,6 +16,7 @@ TEXTS = {
     "frame.palette": "Find",
     "frame.redraw": "Draw anew",
     "frame.leave": "Leave",
+    "frame.login": "Log in",
     "frame.open": "Open",
     "frame.open_page": "Go to {title}",
     "frame.away": "The agent does not answer: {trouble}. This is the last that it said; trying again.",

@@ -19,6 +19,7 @@ TEXTS = {
     "system.slot_empty": "no version known",
     "system.no_slots": "none: this node was not installed to a disk",
     "system.slots": "Slots",
+    "system.update": "Update",
     "system.maintenance": "Maintenance",
     "system.maintenance_yes": "yes",
     "system.maintenance_no": "no",
