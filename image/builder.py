@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from image.bases import Package
-from image.boot_set import install_boot_set, install_sizes
+from image.boot_set import install_boot_set, install_layout
 from image.cache import Cache
 from image.configure import OVERLAY
 from image.doctor import find_missing
@@ -80,7 +80,7 @@ def build_image(plan: ImagePlan, options: Options, steps: Steps) -> list[Path]:
             own = install_programs(root, options.sources.cache / "wheels")
             kernel = read_kernel_stage(stages)
             install_boot_set(root, kernel.boot, kernel_files(kernel))
-            install_sizes(root, plan.config.partitions)
+            install_layout(root, plan.config.partitions, thin_pool=plan.config.thin_pool)
             write_build_id(plan, root)
             label_root(root)
         packages = read_package_list(stages.tree)
