@@ -41,6 +41,8 @@ class InstallDisk:
     """An installation began and never ended."""
     confirmation: str = ""
     """What a person types to say that it is this disk: the end of its serial number, or its name."""
+    sector_bytes: int = 0
+    """What it reads and writes at least; 0 where that is not known."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ class InstallPlan:
     """Why it cannot be done, each with what to do."""
     may_keep: bool = False
     """A node is installed there: whoever asks offers to keep its state and data."""
+    data: tuple[InstallDisk, ...] = ()
+    """Other disks that are erased, and join the volume group for guests' disks."""
 
 
 @dataclass(frozen=True)

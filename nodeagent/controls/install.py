@@ -157,7 +157,12 @@ def _plan_lines(plan: InstallPlan) -> Iterator[str]:
     if plan.disk.last_mounted:
         when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(plan.disk.last_mounted))
         yield f"            a file system on it was last mounted {when}"
-    for title, lines in (("is lost", plan.erased), ("will be", _regions(plan)), ("steps", plan.steps)):
+    for title, lines in (
+        ("data disks", [describe_disk(one) for one in plan.data]),
+        ("is lost", plan.erased),
+        ("will be", _regions(plan)),
+        ("steps", plan.steps),
+    ):
         for number, line in enumerate(lines):
             yield f"{title if not number else '':<11} {line}"
     yield from (f"warning     {line}" for line in plan.warnings)

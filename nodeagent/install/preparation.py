@@ -12,6 +12,7 @@ from nodeagent.install.command_line import installed_arguments
 from nodeagent.install.marker import Marker
 from nodeagent.install.medium import Medium, squashfs_size
 from nodeagent.install.steps import Work, check_esp_size, copy_state
+from nodeagent.install.volumes import has_thin_check
 from nodeagent.intent import InstallIntent
 from nodeagent.intent_sources import STATE as STATE_FILE
 from nodeagent.intent_sources import load_state, merge
@@ -71,6 +72,9 @@ def prepare(
         marker=marker,
         state=scratch / "state",
         groups=() if plan.keep else tuple(_groups(plan)),
+        data=tuple(root / "dev" / disk.name for disk in plan.data),
+        thin_pool=sizes.thin,
+        thin_check=has_thin_check(root),
         has_partitions=device.is_block_device(),
     )
     check_esp_size(work)
@@ -109,10 +113,13 @@ def gather_state(root: Path, cmdline: str, target: Path) -> None:
 
 
 def _groups(plan: InstallPlan) -> list[str]:
-    """Name the volume groups that are stopped first: those that the plan's disk lists as such."""
-    lines = " ".join(plan.disk.holds)
-    return [
-        name
-        for name in plan.disk.treasures
-        if f"volume group {name}" in lines or f"storage domain {name}" in lines
-    ]
+    """Name the volume groups that are stopped first: those that the plan's disks list as such."""
+    names = []
+    for disk in (plan.disk, *plan.data):
+        lines = " ".join(disk.holds)
+        names += [
+            name
+            for name in disk.treasures
+            if f"volume group {name}" in lines or f"storage domain {name}" in lines
+        ]
+    return list(dict.fromkeys(names))
