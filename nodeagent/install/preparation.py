@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+from nodeagent.boot_config import carry_sources
 from nodeagent.facts.sources import read_text
 from nodeagent.install.boot_files import BootFiles, load_boot_files
 from nodeagent.install.command_line import installed_arguments
@@ -101,8 +102,9 @@ def read_layout(device: Path) -> Layout:
 
 
 def gather_state(root: Path, cmdline: str, target: Path) -> None:
-    """Copy what the node keeps, with what its kernel arguments say of the engine."""
+    """Copy what the node keeps, with what its medium and its kernel arguments say."""
     copy_state(root / STATE_FOLDER, target)
+    carry_sources(root, target)
     arguments = read_kernel_arguments(cmdline).document
     if arguments:
         document = merge(arguments, load_state(root))
