@@ -77,7 +77,7 @@ def read_wanted(
         rule=request.rule or argument or answer.rule,
         keep=request.keep or answer.keep,
         wipe=request.wipe or answer.wipe,
-        sizes=answer,
+        sizes=replace(answer, data=request.data or answer.data, thin=request.thin or answer.thin),
         image_bytes=image_bytes,
         build=build,
     )
@@ -148,6 +148,7 @@ def make_plan(
         problems=(*_problems(disk, wanted, regions), *_data_problems(disk, wanted, regions, data)),
         may_keep=bool(disk.installed or disk.unfinished),
         data=data,
+        thin=wanted.sizes.thin and not wanted.keep,
     )
 
 

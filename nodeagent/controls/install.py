@@ -46,6 +46,10 @@ def add_install_verbs(verbs: Verbs) -> None:
         verb.add_argument(
             "--wipe", action="append", default=[], metavar="NAME", help="what may be destroyed, by name"
         )
+        verb.add_argument(
+            "--data", action="append", default=[], metavar="RULE", help="other disks for the volume group"
+        )
+        verb.add_argument("--thin", action="store_true", help="make a thin pool of the volume group")
     add_verb(deeds, "status", run_progress, "tell how far an installation is")
     survey = add_verb(verbs, "survey", run_survey, "record this machine's hardware, as JSON")
     survey.add_argument("--save", default="", metavar="FILE", help="write it to a file")
@@ -180,7 +184,7 @@ def _what(plan: InstallPlan) -> str:
 
 
 def _request(found: argparse.Namespace) -> InstallRequest:
-    return InstallRequest(found.rule, found.keep, tuple(found.wipe))
+    return InstallRequest(found.rule, found.keep, tuple(found.wipe), tuple(found.data), found.thin)
 
 
 def _post(url: str, text: str) -> None:

@@ -62,11 +62,11 @@ class Installation:
         self,
         around: Surroundings,
         *,
-        prepare_work: Callable[[Path, InstallPlan, LoadedIntent, Medium, Marker], Work] | None = None,
+        prepare_work: Callable[[Path, InstallPlan, Medium, Marker], Work] = prepare,
         make_courier: Callable[[str], Courier] = Courier,
     ) -> None:
         self._around = around
-        self._prepare = prepare_work or _prepare
+        self._prepare = prepare_work
         self._make_courier = make_courier
         self._lock = threading.Lock()
         self._progress = InstallProgress()
@@ -179,7 +179,7 @@ class Installation:
         if wanted.keep and (disk.installed or disk.unfinished):
             present = read_layout(self._around.root / "dev" / disk.name)[0]
         plan = make_plan(wanted, disk, present, find_data_disks(wanted, disks, disk))
-        lacks = thin_problem(self._around.root) if wanted.sizes.thin and not wanted.keep else ""
+        lacks = thin_problem(self._around.root) if plan.thin else ""
         return replace(plan, problems=(*plan.problems, lacks)) if lacks else plan
 
     def _begin(self, plan: InstallPlan, actor: str, *, then: str | None) -> None:
@@ -198,7 +198,7 @@ class Installation:
         courier.post(self._news("started", plan))
         self._around.events.add(kind="install-started", text=f"installs to {plan.disk.name}", actor=actor)
         try:
-            self._work(plan, loaded)
+            self._work(plan)
         except Exception as error:  # the outermost frame of this thread: whatever it was, it is told
             found = error if isinstance(error, VirtnodeError) else None
             if found is None:
@@ -217,12 +217,12 @@ class Installation:
         if then in AFTER:
             run(AFTER[then], check=False)
 
-    def _work(self, plan: InstallPlan, loaded: LoadedIntent) -> None:
+    def _work(self, plan: InstallPlan) -> None:
         facts = self._around.facts()
         marker = Marker(facts.product.partition(" (")[0] or "virtnode", facts.build_id)
         medium = find_medium(self._around.root)
         try:
-            work = self._prepare(self._around.root, plan, loaded, medium, marker)
+            work = self._prepare(self._around.root, plan, medium, marker)
             run_steps(installation_steps(work), work, self._note_step)
         finally:
             # The state that was gathered has the node's key in it.
@@ -307,7 +307,3 @@ def _medium_problem(medium: Medium) -> str:
     if medium.folder is not None or medium.url:
         return ""
     return "this system was started from a disk: start the machine from the ISO or the network to install"
-
-
-def _prepare(root: Path, plan: InstallPlan, loaded: LoadedIntent, medium: Medium, marker: Marker) -> Work:
-    return prepare(root, plan, read_answer(loaded.intent.install), medium, marker)

@@ -21,9 +21,9 @@ from nodeagent.intent_state import write_toml
 from nodeagent.kernel_arguments import read_kernel_arguments
 from nodelib.bus_install import InstallPlan
 from nodelib.errors import Code, VirtnodeError
-from nodelib.install_planning import Answer, plan_regions
+from nodelib.install_planning import Answer
 from nodelib.run import run
-from nodelib.slots import MEBIBYTE, SECTOR, SLOT_A, STATE, UNFINISHED, Region
+from nodelib.slots import MEBIBYTE, SECTOR, SLOT_A, STATE, UNFINISHED, Region, lay_out
 
 STATE_FOLDER = "var/lib/virtnode"
 SCRATCH = "run/virtnode/install"
@@ -36,7 +36,6 @@ Layout = tuple[tuple[Region, ...], dict[str, str]]
 def prepare(
     root: Path,
     plan: InstallPlan,
-    sizes: Answer,
     medium: Medium,
     marker: Marker,
     *,
@@ -51,7 +50,7 @@ def prepare(
     if plan.keep:
         regions, identifiers = read_layout(device)
     else:
-        regions = plan_regions(plan.disk, sizes)
+        regions = lay_out({region.name: region.size_bytes // MEBIBYTE for region in plan.regions})
         names = ("disk", *(region.name for region in regions))
         identifiers = {name: str(new_identifier()).upper() for name in names}
     cmdline = read_text(root / "proc/cmdline")
@@ -74,7 +73,7 @@ def prepare(
         state=scratch / "state",
         groups=() if plan.keep else tuple(_groups(plan)),
         data=tuple(root / "dev" / disk.name for disk in plan.data),
-        thin_pool=sizes.thin,
+        thin_pool=plan.thin,
         thin_check=has_thin_check(root),
         has_partitions=device.is_block_device(),
     )

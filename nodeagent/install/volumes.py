@@ -48,6 +48,8 @@ def blank_disk(device: Path) -> None:
     """Take from a disk whatever makes it look like something, partitions included."""
     places = read_table_places(device)
     with opened(device) as disk:
+        # udev looks into no disk that is locked, and holds no partition of it open then.
+        fcntl.flock(disk, fcntl.LOCK_EX)
         erase(disk, places)
         if device.is_block_device():
             _forget_partitions(disk, device)
