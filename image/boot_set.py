@@ -51,14 +51,16 @@ def install_update_keys(root: Path, keys: Sequence[PublicKey]) -> None:
         path.chmod(0o644)
 
 
-def install_sizes(root: Path, partitions: Sequence[Partition]) -> None:
-    """Let installations from this image use the sizes of its kickstart, as the disk image does."""
+def install_layout(root: Path, partitions: Sequence[Partition], *, thin_pool: bool = False) -> None:
+    """Let installations from this image use the layout of its kickstart, as the disk image does its sizes."""
     asked = {partition.mountpoint: partition.size for partition in partitions}
     rows = [
         f"{key} = {max(asked[mountpoint], least)}"
         for mountpoint, (key, least) in SIZE_KEYS.items()
         if mountpoint in asked
     ]
+    if thin_pool:
+        rows.append("thin = true")
     if rows:
         path = root / NODE_TOML
         path.write_text("\n".join(["version = 1", "", "[install]", *rows]) + "\n")

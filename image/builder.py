@@ -10,7 +10,7 @@ from pathlib import Path
 from image.answers import newest_intent_version
 from image.artefacts import parse_os_release
 from image.bases import Package
-from image.boot_set import install_boot_set, install_sizes, install_update_keys
+from image.boot_set import install_boot_set, install_layout, install_update_keys
 from image.cache import Cache
 from image.configure import OVERLAY
 from image.doctor import find_missing
@@ -86,7 +86,7 @@ def build_image(plan: ImagePlan, options: Options, steps: Steps) -> list[Path]:
             own = install_programs(root, options.sources.cache / "wheels")
             kernel = read_kernel_stage(stages)
             install_boot_set(root, kernel.boot, kernel_files(kernel))
-            install_sizes(root, plan.config.partitions)
+            install_layout(root, plan.config.partitions, thin_pool=plan.config.thin_pool)
             packages = read_package_list(stages.tree)
             install_package_list(root, name_versions(packages))
             install_update_keys(root, plan.update_keys)

@@ -215,6 +215,8 @@ class ImageConfig:
     boot_timeout: int = 5
     """Seconds the boot menu waits."""
     partitions: tuple[Partition, ...] = ()
+    thin_pool: bool = False
+    """`logvol --thinpool`: an installation makes a thin pool of the volume group for guests."""
     post_scripts: tuple[Script, ...] = field(default=())
 
 

@@ -156,6 +156,15 @@ def read_part(draft: Draft, origin: Origin, arguments: Arguments) -> None:
     draft.partitions.append(partition)
 
 
+def read_logvol(draft: Draft, origin: Origin, arguments: Arguments) -> None:
+    """Take that an installation makes a thin pool; its name and place are the installation's own."""
+    given = (arguments.text("mountpoint"), arguments.text("name"), arguments.text("vgname"))
+    pool = (given, arguments.number("percent"), arguments.is_set("thin_pool"))
+    if pool != (("none", "guests", "virtnode"), 98, True):
+        draft.problems.add(origin, "logvol makes the thin pool for guests alone", " ".join(THIN_POOL_WORDS))
+    draft.set_once(origin, "logvol --thinpool", True)
+
+
 def _read_repository(
     problems: Problems, origin: Origin, name: str, address: str, arguments: Arguments
 ) -> Repository:
@@ -196,6 +205,7 @@ def _check_partition(problems: Problems, origin: Origin, partition: Partition) -
         problems.add(origin, f"{where} cannot be {partition.filesystem}", f"--fstype={allowed}")
 
 
+THIN_POOL_WORDS = ("logvol", "none", "--name=guests", "--vgname=virtnode", "--percent=98", "--thinpool")
 REPOSITORY_WORDS = ("--mirrorlist=URL", "--metalink=URL", "--proxy=URL", "--noverifyssl")
 REPO_WORDS = (*REPOSITORY_WORDS, "--cost=NUMBER", "--includepkgs=GLOB,GLOB", "--excludepkgs=GLOB,GLOB")
 
@@ -240,6 +250,7 @@ HONOURED: dict[str, Honoured] = {
     "group": Honoured(("--name=NAME", "--gid=NUMBER"), read_group),
     "keyboard": Honoured(("KEYMAP", "--vckeymap=KEYMAP"), read_keyboard),
     "lang": Honoured(("LOCALE",), read_lang),
+    "logvol": Honoured(THIN_POOL_WORDS[1:], read_logvol),
     "network": Honoured(NETWORK_WORDS, read_network),
     "part": Honoured(("MOUNTPOINT", "--size=MEBIBYTES", "--fstype=TYPE"), read_part),
     "repo": Honoured(("--name=NAME", "--baseurl=URL", *REPO_WORDS), read_repo, fedora_words=REPO_WORDS),

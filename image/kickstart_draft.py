@@ -148,5 +148,6 @@ class Draft:
             kernel_arguments=tuple(self.kernel_arguments),
             boot_timeout=ImageConfig.boot_timeout if timeout is None else timeout,
             partitions=tuple(self.partitions),
+            thin_pool=self.setting("logvol --thinpool") is not None,
             post_scripts=tuple(self.post_scripts),
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 from nodelib.bus_install import SURVEY_SCHEMA, InstallPlan, InstallRequest, Survey
 from nodelib.codec import decode, decode_lenient, parse_json
 from nodelib.errors import Code, InvalidInput, VirtnodeError
-from nodelib.install_planning import Answer, find_disk, make_plan, read_wanted
+from nodelib.install_planning import Answer, data_rules, find_data_disks, find_disk, make_plan, read_wanted
 from nodelib.install_rules import describe_disk, read_rule
 
 
@@ -14,7 +14,8 @@ def match_answer(answer: Path, machine: Path) -> InstallPlan:
     """Plan an unattended installation; raises VirtnodeError where the answer means no one disk."""
     wanted = read_wanted(InstallRequest(), read_answer(answer), "", 0, "")
     survey = read_survey(machine)
-    return make_plan(wanted.as_unattended(), find_disk(wanted, survey.disks))
+    disk = find_disk(wanted, survey.disks)
+    return make_plan(wanted.as_unattended(), disk, data=find_data_disks(wanted, survey.disks, disk))
 
 
 def read_answer(path: Path) -> Answer:
@@ -29,8 +30,9 @@ def read_answer(path: Path) -> Answer:
         answer = decode(Answer, document["install"])
     except InvalidInput as error:
         raise InvalidInput([f"{path}: install.{problem}" for problem in error.problems]) from error
-    if answer.rule:
-        read_rule(answer.rule)
+    for rule in (answer.rule, *data_rules(answer)):
+        if rule:
+            read_rule(rule)
     return answer
 
 
@@ -48,6 +50,7 @@ def read_survey(path: Path) -> Survey:
 def plan_lines(plan: InstallPlan) -> list[str]:
     """Say in a few lines what would happen."""
     lines = [f"disk      {describe_disk(plan.disk)}"]
+    lines += [f"data      {describe_disk(one)}" for one in plan.data]
     lines += [f"is lost   {line}" for line in plan.erased]
     lines += [f"will be   {one.name}, {one.size_bytes >> 20} MiB: {one.content}" for one in plan.regions]
     lines += [f"warning   {line}" for line in plan.warnings]

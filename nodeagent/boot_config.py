@@ -25,6 +25,8 @@ DISK_ROOT = "root=live:PARTLABEL="
 ESP_DEVICE = "dev/disk/by-label/VIRTNODE-SP"
 MEDIUM_DEVICE = "dev/disk/by-label/VIRTNODE"
 MEDIUM_FILE, MEDIUM_SIGNATURE = "node.toml", "node.toml.sig"
+INSTALLED = "var/lib/virtnode/installed"
+"""What was read of either when this node was installed: in force as long as there is no other."""
 MOUNT_POINT = "run/virtnode/medium"
 FILE_SYSTEMS = "vfat,iso9660,ext4"
 TRUSTED = "usr/lib/virtnode/trusted"
@@ -64,11 +66,12 @@ def collect_sources(root: Path, command: Runs = run) -> SourceReport:
         path = root / target
         path.unlink(missing_ok=True)
         try:
-            content = read(root, command)
+            found = read(root, command)
+            content = _read_installed(root, target) if found is None else found
             if content is not None:
                 parse_node_toml(content.decode(), name)
                 _lay(path, content)
-            lines.append(f"configuration: {name}: {'used' if content is not None else 'none'}")
+            lines.append(f"configuration: {name}: {_how(found, content)}")
         except (VirtnodeError, OSError, UnicodeDecodeError) as error:
             text = error.message.replace("\n", "; ") if isinstance(error, VirtnodeError) else str(error)
             problems.append(f"configuration: {name}: left out: {text}")
@@ -100,7 +103,7 @@ def read_embedded(root: Path, command: Runs) -> bytes | None:
 
 
 def find_area(root: Path) -> Path | None:
-    """Find the area that an ISO or a PXE folder brought, for whoever reads it or carries it to a disk."""
+    """Find the area that an ISO or a PXE folder brought."""
     return next((path for path in (root / INITRAMFS_AREA, root / ISO_AREA) if path.is_file()), None)
 
 
@@ -113,6 +116,30 @@ def read_medium(root: Path, command: Runs) -> bytes | None:
         signature = folder / MEDIUM_SIGNATURE
         _check_signature(root, content, _read(signature, SIGNATURE_SIZE) if signature.exists() else b"")
         return content
+
+
+def carry_sources(root: Path, state: Path) -> None:
+    """Copy what is in force of both sources into the state of a node that is being installed.
+
+    There only root reads it, it needs no medium, and it is still what it was: a source below the state.
+    """
+    for source in (EMBEDDED, MEDIUM):
+        target = state / Path(INSTALLED).name / Path(source).name
+        target.unlink(missing_ok=True)
+        if (root / source).is_file():
+            target.parent.mkdir(mode=0o700, exist_ok=True)
+            _lay(target, (root / source).read_bytes())
+
+
+def _read_installed(root: Path, target: str) -> bytes | None:
+    path = root / INSTALLED / Path(target).name
+    return _read(path, LARGEST) if path.is_file() else None
+
+
+def _how(found: bytes | None, content: bytes | None) -> str:
+    if content is None:
+        return "none"
+    return "used" if found is not None else "used, as this node was installed with it"
 
 
 def _read_area(root: Path, path: Path) -> bytes | None:

@@ -15,8 +15,8 @@ logger = logging.getLogger(__name__)
 
 STATE = "var/lib/virtnode"
 MARK = "reset"
-KEPT = ("lost+found",)
-"""What belongs to the file system itself."""
+KEPT = ("lost+found", "installed")
+"""What belongs to the file system itself, and what the medium said that this node was installed from."""
 
 
 def ask_for_reset(root: Path) -> None:

@@ -113,7 +113,12 @@ class InstallIntent:
     esp: int = key(256, "The boot partition, in MiB.", "esp-size")
     slot: int = key(1024, "Each of the two slots, in MiB.", "slot-size")
     state: int = key(1024, "The state, in MiB.", "state-size")
-    data: str = key("lvm", "What becomes of the rest: a volume group, or nothing.", "data")
+    data: str | tuple[str, ...] = key(
+        "lvm",
+        "What becomes of the rest: a volume group, or nothing; or rules of the disks that join that group.",
+        "data",
+    )
+    thin: bool = key(False, "Make a thin pool of the volume group.")
     after: str = key("reboot", "What an unattended installation ends with.", "after")
     webhook: str = key("", "Where start, success and failure are told.", "webhook", secret=True)
 

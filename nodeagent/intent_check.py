@@ -52,7 +52,7 @@ def _check_value(kind: object, field: "Field[object]", value: object, path: Path
     elif origin is tuple:
         yield from _check_items(inner[0], field, value, path)
     elif form in WORDS:
-        yield from _check_addresses(field, value, path)
+        yield from _check_words_or_list(field, value, path)
     elif type(value) is not kind:
         wanted = TYPE_WORDS[typing.cast(type, kind)]
         allowed = f"; allowed: {FORMS[form].allowed}" if form else ""
@@ -86,7 +86,7 @@ def _check_items(kind: object, field: "Field[object]", value: object, path: Path
             yield from _check_form(field, item, here)
 
 
-def _check_addresses(field: "Field[object]", value: object, path: Path) -> Iterator[Problem]:
+def _check_words_or_list(field: "Field[object]", value: object, path: Path) -> Iterator[Problem]:
     form = FORMS[field.metadata["form"]]
     words = WORDS[field.metadata["form"]]
     if value in words:

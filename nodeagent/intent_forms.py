@@ -193,7 +193,7 @@ FORMS: Mapping[str, Form] = {
     "after": form_of_words("reboot", "poweroff", "stay"),
     "address": Form("an IPv4 or IPv6 address", is_address),
     "bond-mode": form_of_words(*BOND_MODES),
-    "data": form_of_words("lvm", "none"),
+    "data": Form("rules such as bus:nvme or size:1T-", is_disk_rule),
     "disk-rule": Form("a rule such as smallest, serial:S4EW*, or bus:nvme,first", is_disk_rule),
     "domain": form_of_pattern("a domain such as example.org", HOST_NAME),
     "idle-lock": form_of_range("seconds from 0 to 86400", 0, 86400),
@@ -245,5 +245,9 @@ FORMS: Mapping[str, Form] = {
 }
 """Every form by its name; an empty text is allowed wherever it is the default."""
 
-WORDS: Mapping[str, tuple[str, ...]] = {"ipv4": ("dhcp", "off"), "ipv6": ("auto", "dhcp", "off")}
-"""Words that stand for a list of addresses, by the list's form."""
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "data": ("lvm", "none"),
+    "ipv4": ("dhcp", "off"),
+    "ipv6": ("auto", "dhcp", "off"),
+}
+"""Words that stand for a list, by the form of what is in it."""

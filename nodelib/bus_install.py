@@ -41,6 +41,8 @@ class InstallDisk:
     """An installation began and never ended."""
     confirmation: str = ""
     """What a person types to say that it is this disk: the end of its serial number, or its name."""
+    sector_bytes: int = 0
+    """What it reads and writes at least; 0 where that is not known."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,15 @@ class InstallRequest:
     """What is to be installed where; what is empty is as [install] of the configuration says.
 
     `rule` is a rule or a path of a device. With `keep`, state and data of a node that is there stay. `wipe`
-    names treasures of the disk that may be destroyed, or says `all`.
+    names treasures of the disk that may be destroyed, or says `all`. `data` has rules of other disks for the
+    volume group, and `thin` asks for its thin pool.
     """
 
     rule: str = ""
     keep: bool = False
     wipe: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
+    thin: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,10 @@ class InstallPlan:
     """Why it cannot be done, each with what to do."""
     may_keep: bool = False
     """A node is installed there: whoever asks offers to keep its state and data."""
+    data: tuple[InstallDisk, ...] = ()
+    """Other disks that are erased, and join the volume group for guests' disks."""
+    thin: bool = False
+    """The volume group gets a thin pool."""
 
 
 @dataclass(frozen=True)

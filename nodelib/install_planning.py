@@ -1,13 +1,13 @@
 """What an installation would do to a disk: decided without touching it."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from nodelib.bus_install import InstallDisk, InstallPlan, InstallRegion, InstallRequest
 from nodelib.codec import to_json
 from nodelib.errors import Code, VirtnodeError
-from nodelib.install_rules import ASK, AUTO, choose_disk, describe_disk
+from nodelib.install_rules import ASK, AUTO, choose_disk, describe_disk, match_disks
 from nodelib.slots import DATA, ESP, MEBIBYTE, SLOT_A, SLOT_B, STATE, Region, lay_out
 
 CONTENTS, ALL = "contents", "all"
@@ -20,6 +20,14 @@ SHOWN_CONTENTS = {
     STATE: "what this node is told and keeps",
     DATA: "LVM volume group for guests' disks",
 }
+THIN_POOL = "guests"
+"""What the thin pool is called; guests' disks are cut from it."""
+DATA_WORDS = ("lvm", "none")
+LAST_STEPS = (
+    "write the boot partition: kernel, initramfs, boot loaders",
+    "write the boot loader for BIOS",
+    "mark the installation as finished",
+)
 STATE_MOUNT = "/var/lib/virtnode"
 TABLE_END = 2
 """MiB that stay free at the end of a disk, for the partition table's second copy."""
@@ -35,7 +43,9 @@ class Answer:
     esp: int = 256
     slot: int = 1024
     state: int = 1024
-    data: str = "lvm"
+    data: str | tuple[str, ...] = "lvm"
+    """`none`, `lvm`, or rules of the other disks that the volume group gets besides."""
+    thin: bool = False
     after: str = "reboot"
     webhook: str = ""
 
@@ -67,7 +77,7 @@ def read_wanted(
         rule=request.rule or argument or answer.rule,
         keep=request.keep or answer.keep,
         wipe=request.wipe or answer.wipe,
-        sizes=answer,
+        sizes=replace(answer, data=request.data or answer.data, thin=request.thin or answer.thin),
         image_bytes=image_bytes,
         build=build,
     )
@@ -82,10 +92,44 @@ def find_disk(wanted: Wanted, disks: tuple[InstallDisk, ...]) -> InstallDisk:
     return choose_disk(wanted.rule, disks)
 
 
-def make_plan(wanted: Wanted, disk: InstallDisk, present: tuple[Region, ...] = ()) -> InstallPlan:
-    """Say what would happen to a disk; `present` is the layout that is there, for one that is kept."""
+def find_data_disks(
+    wanted: Wanted, disks: Sequence[InstallDisk], target: InstallDisk
+) -> tuple[InstallDisk, ...]:
+    """Find the disks that join the volume group; raises VirtnodeError if a rule means none but `target`.
+
+    What is kept is left alone, and so are they then.
+    """
+    rules = data_rules(wanted.sizes)
+    others = [disk for disk in disks if disk.name != target.name]
+    if wanted.keep:
+        return ()
+    found = {disk.name: disk for rule in rules for disk in match_disks(rule, others)}
+    return tuple(found.values())
+
+
+def data_rules(answer: Answer) -> tuple[str, ...]:
+    """Return the rules of data disks; raises VirtnodeError (invalid) for a word that means nothing."""
+    if isinstance(answer.data, tuple):
+        return answer.data
+    if answer.data not in DATA_WORDS:
+        raise VirtnodeError(
+            Code.INVALID, f"install.data: {answer.data}", "write lvm, none, or a list of rules for disks"
+        )
+    return ()
+
+
+def make_plan(
+    wanted: Wanted,
+    disk: InstallDisk,
+    present: tuple[Region, ...] = (),
+    data: tuple[InstallDisk, ...] = (),
+) -> InstallPlan:
+    """Say what would happen to a disk, and to those that join its volume group.
+
+    `present` is the layout that is there, for a disk that is kept.
+    """
     regions = present if wanted.keep and present else plan_regions(disk, wanted.sizes)
-    digest = hashlib.sha256(f"{to_json(disk)}{wanted}".encode())
+    digest = hashlib.sha256(f"{to_json(disk)}{[to_json(one) for one in data]}{wanted}".encode())
     return InstallPlan(
         id=digest.hexdigest()[:16],
         disk=disk,
@@ -94,11 +138,17 @@ def make_plan(wanted: Wanted, disk: InstallDisk, present: tuple[Region, ...] = (
             InstallRegion(region.name, region.size * MEBIBYTE, _content(region.name, keep=wanted.keep))
             for region in regions
         ),
-        erased=tuple(_erased(disk, keep=wanted.keep)),
-        steps=step_titles(disk, keep=wanted.keep, data=has_region(regions, DATA)),
-        warnings=tuple(_warnings(disk, wanted)),
-        problems=tuple(_problems(disk, wanted, regions)),
+        erased=(*_erased(disk, keep=wanted.keep), *_erased_data(data)),
+        steps=(
+            *step_titles(disk, keep=wanted.keep),
+            *(() if wanted.keep else data_titles(wanted, regions, data)),
+            *LAST_STEPS,
+        ),
+        warnings=(*_warnings(disk, wanted), *_data_warnings(data)),
+        problems=(*_problems(disk, wanted, regions), *_data_problems(disk, wanted, regions, data)),
         may_keep=bool(disk.installed or disk.unfinished),
+        data=data,
+        thin=wanted.sizes.thin and not wanted.keep,
     )
 
 
@@ -107,7 +157,7 @@ def plan_regions(disk: InstallDisk, sizes: Answer) -> tuple[Region, ...]:
     fixed = {ESP: sizes.esp, SLOT_A: sizes.slot, STATE: sizes.state}
     end = lay_out(fixed)[-1]
     left = disk.size_bytes // MEBIBYTE - TABLE_END - end.start - end.size
-    data = left if sizes.data == "lvm" and left >= 1024 else 0
+    data = left if sizes.data != "none" and left >= 1024 else 0
     return lay_out({**fixed, DATA: data})
 
 
@@ -116,8 +166,8 @@ def has_region(regions: tuple[Region, ...], name: str) -> bool:
     return any(region.name == name for region in regions)
 
 
-def step_titles(disk: InstallDisk, *, keep: bool, data: bool) -> tuple[str, ...]:
-    """List what is done, in order, as a person reads it."""
+def step_titles(disk: InstallDisk, *, keep: bool) -> tuple[str, ...]:
+    """List what is done first, in order, as a person reads it."""
     begin = (
         (f"mark {disk.name} as unfinished: it does not start until all is done",)
         if keep
@@ -127,15 +177,15 @@ def step_titles(disk: InstallDisk, *, keep: bool, data: bool) -> tuple[str, ...]
         )
     )
     middle = ("copy this system to slot A", "read slot A back and compare it")
-    fresh = () if keep else ("make the state partition", *(("make the volume group",) if data else ()))
-    return (
-        *begin,
-        *middle,
-        *fresh,
-        "write the boot partition: kernel, initramfs, boot loaders",
-        "write the boot loader for BIOS",
-        "mark the installation as finished",
-    )
+    return (*begin, *middle, *(() if keep else ("make the state partition",)))
+
+
+def data_titles(wanted: Wanted, regions: tuple[Region, ...], data: Sequence[InstallDisk]) -> tuple[str, ...]:
+    """List what is done for guests' disks."""
+    erase = (f"erase what is on {', '.join(one.name for one in data)}",) if data else ()
+    group = ("make the volume group",) if data or has_region(regions, DATA) else ()
+    pool = (f"make its thin pool {THIN_POOL}",) if group and wanted.sizes.thin else ()
+    return (*erase, *group, *pool)
 
 
 def _content(name: str, *, keep: bool) -> str:
@@ -158,6 +208,43 @@ def _warnings(disk: InstallDisk, wanted: Wanted) -> Iterator[str]:
         yield "this disk has no serial number: look twice that it is the one you mean"
     if not wanted.keep and disk.installed:
         yield f"{disk.installed} is installed here; its state and data go, unless they are kept (--keep)"
+
+
+def _erased_data(data: Sequence[InstallDisk]) -> Iterator[str]:
+    for one in data:
+        for line in one.holds or ("nothing: no content was found on it",):
+            yield f"{describe_disk(one)}: {line}"
+
+
+def _data_warnings(data: Sequence[InstallDisk]) -> Iterator[str]:
+    for one in data:
+        name = describe_disk(one)
+        for system in one.systems:
+            yield f"{name}: it looks like one of {system}"
+        if one.unfinished:
+            yield f"{name}: an installation to it began and never ended"
+        if not one.serial:
+            yield f"{name}: look twice that it is the one you mean"
+        if one.installed:
+            yield f"{name}: {one.installed} is installed there, and goes"
+
+
+def _data_problems(
+    disk: InstallDisk, wanted: Wanted, regions: tuple[Region, ...], data: Sequence[InstallDisk]
+) -> Iterator[str]:
+    """Say what stands against the disks of the volume group, and against the group itself."""
+    if wanted.keep:
+        return
+    for one in data:
+        name = describe_disk(one)
+        yield from (f"{name}: {refusal}" for refusal in one.refusals)
+        yield from _wipe_problems(one, wanted, name)
+    members = (*((disk,) if has_region(regions, DATA) else ()), *data)
+    if len({one.sector_bytes for one in members} - {0}) > 1:
+        sizes = ", ".join(f"{one.name} {one.sector_bytes}" for one in members)
+        yield f"one volume group cannot have sectors of different sizes: {sizes} bytes"
+    if wanted.sizes.thin and not members:
+        yield "there is no volume group for a thin pool: install.data says none, or no GiB is left for it"
 
 
 def _problems(disk: InstallDisk, wanted: Wanted, regions: tuple[Region, ...]) -> Iterator[str]:

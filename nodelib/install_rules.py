@@ -70,18 +70,27 @@ def choose_disk(text: str, disks: Sequence[InstallDisk]) -> InstallDisk:
 
     The boot medium, what is read-only and what is too small are never meant, unless named by their path.
     """
+    found = match_disks(text, disks)
+    if len(found) > 1:
+        raise VirtnodeError(
+            Code.CONFLICT, f"the rule {text} means several disks: {_listed(found)}", "say more, or add ,first"
+        )
+    return found[0]
+
+
+def match_disks(text: str, disks: Sequence[InstallDisk]) -> tuple[InstallDisk, ...]:
+    """Return all disks that a rule means; raises VirtnodeError (not-found) if there is none.
+
+    What `choose_disk` never means is left out here, too.
+    """
     rule = read_rule(text)
     usable = disks if text.startswith("/") else candidates(disks, text)
     found = rule.match(usable)
-    if len(found) == 1:
-        return found[0]
     if not found:
         raise VirtnodeError(
             Code.NOT_FOUND, f"the rule {text} means none of these disks: {_listed(usable or disks)}", HINT
         )
-    raise VirtnodeError(
-        Code.CONFLICT, f"the rule {text} means several disks: {_listed(found)}", "say more, or add ,first"
-    )
+    return found
 
 
 def candidates(disks: Sequence[InstallDisk], text: str = "") -> tuple[InstallDisk, ...]:

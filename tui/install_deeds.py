@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from nodelib.bus_install import (
     INSTALL_PLAN,
     INSTALL_RUN,
-    InstallDisk,
     InstallPlan,
     InstallProgress,
     InstallRequest,
@@ -16,7 +15,7 @@ from nodelib.errors import InvalidInput
 from tui.dialogs.editing import EditDialog
 from tui.dialogs.install_plan import GO_ON, OPTIONS, InstallPlanDialog
 from tui.dialogue import Dialogue
-from tui.install_text import guarded_names, next_steps
+from tui.install_text import guarded_by_plan, next_steps
 from tui.power import stop_too
 from tui.texts import say
 from tui.widgets.fields import Field, SwitchField, TextField
@@ -61,7 +60,7 @@ async def install(dialogue: Dialogue, rule: str) -> bool:
 
 def has_options(plan: InstallPlan) -> bool:
     """Tell whether a person has something to decide about what is on the disk."""
-    return plan.may_keep or (bool(guarded_names(plan.disk)) and not plan.disk.refusals)
+    return plan.may_keep or (bool(guarded_by_plan(plan)) and not plan.disk.refusals)
 
 
 def option_fields(plan: InstallPlan, request: InstallRequest) -> list[Field]:
@@ -69,16 +68,16 @@ def option_fields(plan: InstallPlan, request: InstallRequest) -> list[Field]:
     fields: list[Field] = []
     if plan.may_keep:
         fields.append(SwitchField(KEEP, say("install.keep"), plan.keep, allowed=say("install.keep_allowed")))
-    for number, name in enumerate(guarded_names(plan.disk)):
+    for number, name in enumerate(guarded_by_plan(plan)):
         note = say("install.destroy_allowed", name=name)
         on = name in request.wipe
         fields.append(SwitchField(str(number), say("install.destroy"), on, allowed=note))
     return fields
 
 
-def read_options(disk: InstallDisk, rule: str, values: Mapping[str, str]) -> InstallRequest:
+def read_options(plan: InstallPlan, rule: str, values: Mapping[str, str]) -> InstallRequest:
     """Make a request of what was switched on."""
-    names = enumerate(guarded_names(disk))
+    names = enumerate(guarded_by_plan(plan))
     wipe = tuple(name for number, name in names if values.get(str(number)) == "true")
     return InstallRequest(rule, values.get(KEEP) == "true", wipe)
 
@@ -95,7 +94,7 @@ async def choose_options(
         save=say("install.show_plan"),
     )
     values = await dialogue.show(dialog)
-    return None if values is None else read_options(plan.disk, request.rule, values)
+    return None if values is None else read_options(plan, request.rule, values)
 
 
 async def offer_restart(dialogue: Dialogue, progress: InstallProgress) -> None:
@@ -113,7 +112,8 @@ async def offer_restart(dialogue: Dialogue, progress: InstallProgress) -> None:
 
 async def _confirm_and_begin(dialogue: Dialogue, plan: InstallPlan, request: InstallRequest) -> bool:
     disk = plan.disk
-    lost = say("install.confirm_keep" if plan.keep else "install.confirm_erase", disk=disk.name)
+    names = ", ".join(one.name for one in (disk, *plan.data))
+    lost = say("install.confirm_keep" if plan.keep else "install.confirm_erase", disk=names)
     which = say("install.confirm_serial" if disk.serial else "install.confirm_name", serial=disk.serial)
     question = say("install.confirm_question", disk=disk.name)
     if not await dialogue.confirm_typed(question, f"{lost}\n{which}", disk.confirmation):

@@ -23,9 +23,14 @@ def guarded_names(disk: InstallDisk) -> tuple[str, ...]:
     return tuple(name for name in disk.treasures if name != OURS)
 
 
+def guarded_by_plan(plan: InstallPlan) -> tuple[str, ...]:
+    """Name what of all disks of a plan is destroyed only if a person says its name."""
+    return tuple(dict.fromkeys(name for disk in (plan.disk, *plan.data) for name in guarded_names(disk)))
+
+
 def names_guarded(plan: InstallPlan) -> bool:
     """Tell whether something in the way of a plan is gone once its name is switched on."""
-    return any(name in problem for name in guarded_names(plan.disk) for problem in plan.problems)
+    return any(name in problem for name in guarded_by_plan(plan) for problem in plan.problems)
 
 
 def disk_row(disk: InstallDisk, view: InstallView) -> list[str]:
@@ -76,6 +81,7 @@ def plan_details(plan: InstallPlan) -> list[tuple[str, str]]:
             "\n".join(sentence(problem.removeprefix(named)) for problem in plan.problems),
         ),
         (say("install.disk"), describe_disk(plan.disk)),
+        (say("install.data_disks"), "\n".join(map(describe_disk, plan.data))),
         (say("install.is_lost"), "\n".join(plan.erased)),
         (say("install.warnings"), "\n".join(map(sentence, plan.warnings))),
         (say("install.mounted"), moment(plan.disk.last_mounted)),

@@ -46,6 +46,10 @@ def add_install_verbs(verbs: Verbs) -> None:
         verb.add_argument(
             "--wipe", action="append", default=[], metavar="NAME", help="what may be destroyed, by name"
         )
+        verb.add_argument(
+            "--data", action="append", default=[], metavar="RULE", help="other disks for the volume group"
+        )
+        verb.add_argument("--thin", action="store_true", help="make a thin pool of the volume group")
     add_verb(deeds, "status", run_progress, "tell how far an installation is")
     survey = add_verb(verbs, "survey", run_survey, "record this machine's hardware, as JSON")
     survey.add_argument("--save", default="", metavar="FILE", help="write it to a file")
@@ -157,7 +161,12 @@ def _plan_lines(plan: InstallPlan) -> Iterator[str]:
     if plan.disk.last_mounted:
         when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(plan.disk.last_mounted))
         yield f"            a file system on it was last mounted {when}"
-    for title, lines in (("is lost", plan.erased), ("will be", _regions(plan)), ("steps", plan.steps)):
+    for title, lines in (
+        ("data disks", [describe_disk(one) for one in plan.data]),
+        ("is lost", plan.erased),
+        ("will be", _regions(plan)),
+        ("steps", plan.steps),
+    ):
         for number, line in enumerate(lines):
             yield f"{title if not number else '':<11} {line}"
     yield from (f"warning     {line}" for line in plan.warnings)
@@ -175,7 +184,7 @@ def _what(plan: InstallPlan) -> str:
 
 
 def _request(found: argparse.Namespace) -> InstallRequest:
-    return InstallRequest(found.rule, found.keep, tuple(found.wipe))
+    return InstallRequest(found.rule, found.keep, tuple(found.wipe), tuple(found.data), found.thin)
 
 
 def _post(url: str, text: str) -> None:

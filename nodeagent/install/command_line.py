@@ -24,6 +24,8 @@ IN_THE_STATE = ("node.engine", "node.ca", "node.token")
 """What the state keeps, where nobody reads a token off the boot partition."""
 OF_THE_NETWORK = ("ip=dhcp", "rd.neednet=1")
 """What the PXE folder adds for itself."""
+MARKS = re.compile(r"\$\{(?:mac|uuid|serial)\}")
+"""What the node itself puts into the URL of `node.config`; a menu passes it on as it stands."""
 LIVE = ("rd.live.image", "rd.live.overlay.overlayfs=1")
 
 
@@ -36,7 +38,7 @@ def installed_arguments(cmdline: str, slot: str, state: str, *, from_network: bo
         if word.partition("=")[0] not in dropped
         and not (from_network and word in OF_THE_NETWORK)
         # In a menu's file these end a word, or begin something else.
-        and not set(word) & set("$\\`;|&{}<>")
+        and not set(MARKS.sub("", word)) & set("$\\`;|{}<>")
     ]
     own = (f"root=live:PARTUUID={slot.lower()}", *LIVE, f"node.state={state.lower()}")
     return (*own, *dict.fromkeys(kept))

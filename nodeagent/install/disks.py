@@ -15,7 +15,10 @@ from nodelib.bus_install import InstallDisk
 from nodelib.install_rules import BOOT_MEDIUM, READ_ONLY, SMALLEST_DISK
 from nodelib.slots import ESP, SLOT_A, STATE, UNFINISHED
 
-COLUMNS = "NAME,TYPE,SIZE,MODEL,SERIAL,ROTA,TRAN,RO,PTTYPE,FSTYPE,LABEL,PARTLABEL,PARTTYPE,START,MOUNTPOINTS"
+COLUMNS = (
+    "NAME,TYPE,SIZE,LOG-SEC,MODEL,SERIAL,ROTA,TRAN,RO,"
+    "PTTYPE,FSTYPE,LABEL,PARTLABEL,PARTTYPE,START,MOUNTPOINTS"
+)
 DISKS_COMMAND = ("lsblk", "--json", "--bytes", "--output", COLUMNS)
 GROUPS_COMMAND = ("pvs", "--reportformat", "json", "-o", "pv_name,vg_name,vg_tags")
 LINKS = ("dev/disk/by-path", "dev/disk/by-id")
@@ -109,6 +112,7 @@ def _describe(
         build=marker.build if marker else "",
         unfinished=marker is not None and not marker.finished,
         confirmation=serial[-TAIL:] or name,
+        sector_bytes=number_of(device, "log-sec"),
     )
 
 

@@ -14,9 +14,11 @@ from nodeagent.install.marker import Marker
 from nodeagent.install.medium import Medium, find_medium, squashfs_size
 from nodeagent.install.preparation import SCRATCH, prepare, read_answer, read_layout
 from nodeagent.install.steps import Step, Work, installation_steps
+from nodeagent.install.volumes import thin_problem
 from nodeagent.install.webhook import Courier, InstallNews
 from nodeagent.intent import LoadedIntent
 from nodelib.bus_install import (
+    InstallDisk,
     InstallPlan,
     InstallProgress,
     InstallRequest,
@@ -27,7 +29,7 @@ from nodelib.bus_install import (
 )
 from nodelib.errors import Code, VirtnodeError
 from nodelib.facts import Facts
-from nodelib.install_planning import Wanted, find_disk, make_plan, read_wanted
+from nodelib.install_planning import Wanted, find_data_disks, find_disk, make_plan, read_wanted
 from nodelib.install_rules import ASK, describe_disk
 from nodelib.link import Severity
 from nodelib.run import run
@@ -60,11 +62,11 @@ class Installation:
         self,
         around: Surroundings,
         *,
-        prepare_work: Callable[[Path, InstallPlan, LoadedIntent, Medium, Marker], Work] | None = None,
+        prepare_work: Callable[[Path, InstallPlan, Medium, Marker], Work] = prepare,
         make_courier: Callable[[str], Courier] = Courier,
     ) -> None:
         self._around = around
-        self._prepare = prepare_work or _prepare
+        self._prepare = prepare_work
         self._make_courier = make_courier
         self._lock = threading.Lock()
         self._progress = InstallProgress()
@@ -76,7 +78,7 @@ class Installation:
         loaded, medium = self._around.intent(), find_medium(self._around.root)
         boot = loaded.boot.install
         return InstallView(
-            disks=collect_install_disks(self._around.root, self._around.command, medium),
+            disks=self._disks(medium),
             asked=boot == ASK,
             rule=self._wanted(InstallRequest(), medium).rule,
             problem=_medium_problem(medium),
@@ -89,7 +91,7 @@ class Installation:
     def plan(self, request: InstallRequest) -> InstallPlan:
         """Say what would be done; raises VirtnodeError if no one disk is meant."""
         medium = find_medium(self._around.root)
-        plan = self._plan(self._wanted(request, medium), medium)
+        plan = self._plan(self._wanted(request, medium), self._disks(medium))
         problem = _medium_problem(medium)
         return replace(plan, problems=(*plan.problems, problem)) if problem else plan
 
@@ -139,11 +141,13 @@ class Installation:
             if problem:
                 raise VirtnodeError(Code.UNAVAILABLE, problem)
             wanted = self._wanted(InstallRequest(), medium).as_unattended()
-            plan = self._plan(wanted, medium)
-            if plan.disk.installed and plan.disk.build == wanted.build:
-                self._set(step=f"{plan.disk.name} has this system already", hint="start the machine from it")
-                logger.info("%s has this system already: nothing is installed", plan.disk.name)
+            disks = self._disks(medium)
+            disk = find_disk(wanted, disks)
+            if disk.installed and disk.build == wanted.build:
+                self._set(step=f"{disk.name} has this system already", hint="start the machine from it")
+                logger.info("%s has this system already: nothing is installed", disk.name)
                 return
+            plan = self._plan(wanted, disks)
             check_possible(plan)
             self._begin(plan, "node.install", then=self._around.intent().intent.install.after)
         except VirtnodeError as error:
@@ -166,13 +170,17 @@ class Installation:
         answer = read_answer(loaded.intent.install)
         return read_wanted(request, answer, loaded.boot.install, size, build)
 
-    def _plan(self, wanted: Wanted, medium: Medium) -> InstallPlan:
-        disks = collect_install_disks(self._around.root, self._around.command, medium)
+    def _disks(self, medium: Medium) -> tuple[InstallDisk, ...]:
+        return collect_install_disks(self._around.root, self._around.command, medium)
+
+    def _plan(self, wanted: Wanted, disks: tuple[InstallDisk, ...]) -> InstallPlan:
         disk = find_disk(wanted, disks)
         present: tuple[Region, ...] = ()
         if wanted.keep and (disk.installed or disk.unfinished):
             present = read_layout(self._around.root / "dev" / disk.name)[0]
-        return make_plan(wanted, disk, present)
+        plan = make_plan(wanted, disk, present, find_data_disks(wanted, disks, disk))
+        lacks = thin_problem(self._around.root) if plan.thin else ""
+        return replace(plan, problems=(*plan.problems, lacks)) if lacks else plan
 
     def _begin(self, plan: InstallPlan, actor: str, *, then: str | None) -> None:
         with self._lock:
@@ -190,7 +198,7 @@ class Installation:
         courier.post(self._news("started", plan))
         self._around.events.add(kind="install-started", text=f"installs to {plan.disk.name}", actor=actor)
         try:
-            self._work(plan, loaded)
+            self._work(plan)
         except Exception as error:  # the outermost frame of this thread: whatever it was, it is told
             found = error if isinstance(error, VirtnodeError) else None
             if found is None:
@@ -209,12 +217,12 @@ class Installation:
         if then in AFTER:
             run(AFTER[then], check=False)
 
-    def _work(self, plan: InstallPlan, loaded: LoadedIntent) -> None:
+    def _work(self, plan: InstallPlan) -> None:
         facts = self._around.facts()
         marker = Marker(facts.product.partition(" (")[0] or "virtnode", facts.build_id)
         medium = find_medium(self._around.root)
         try:
-            work = self._prepare(self._around.root, plan, loaded, medium, marker)
+            work = self._prepare(self._around.root, plan, medium, marker)
             run_steps(installation_steps(work), work, self._note_step)
         finally:
             # The state that was gathered has the node's key in it.
@@ -299,7 +307,3 @@ def _medium_problem(medium: Medium) -> str:
     if medium.folder is not None or medium.url:
         return ""
     return "this system was started from a disk: start the machine from the ISO or the network to install"
-
-
-def _prepare(root: Path, plan: InstallPlan, loaded: LoadedIntent, medium: Medium, marker: Marker) -> Work:
-    return prepare(root, plan, read_answer(loaded.intent.install), medium, marker)

@@ -6,12 +6,14 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+from nodeagent.boot_config import carry_sources
 from nodeagent.facts.sources import read_text
 from nodeagent.install.boot_files import BootFiles, load_boot_files
 from nodeagent.install.command_line import installed_arguments
 from nodeagent.install.marker import Marker
 from nodeagent.install.medium import Medium, squashfs_size
 from nodeagent.install.steps import Work, check_esp_size, copy_state
+from nodeagent.install.volumes import has_thin_check
 from nodeagent.intent import InstallIntent
 from nodeagent.intent_sources import STATE as STATE_FILE
 from nodeagent.intent_sources import load_state, merge
@@ -19,9 +21,9 @@ from nodeagent.intent_state import write_toml
 from nodeagent.kernel_arguments import read_kernel_arguments
 from nodelib.bus_install import InstallPlan
 from nodelib.errors import Code, VirtnodeError
-from nodelib.install_planning import Answer, plan_regions
+from nodelib.install_planning import Answer
 from nodelib.run import run
-from nodelib.slots import MEBIBYTE, SECTOR, SLOT_A, STATE, UNFINISHED, Region
+from nodelib.slots import MEBIBYTE, SECTOR, SLOT_A, STATE, UNFINISHED, Region, lay_out
 
 STATE_FOLDER = "var/lib/virtnode"
 SCRATCH = "run/virtnode/install"
@@ -34,7 +36,6 @@ Layout = tuple[tuple[Region, ...], dict[str, str]]
 def prepare(
     root: Path,
     plan: InstallPlan,
-    sizes: Answer,
     medium: Medium,
     marker: Marker,
     *,
@@ -49,7 +50,7 @@ def prepare(
     if plan.keep:
         regions, identifiers = read_layout(device)
     else:
-        regions = plan_regions(plan.disk, sizes)
+        regions = lay_out({region.name: region.size_bytes // MEBIBYTE for region in plan.regions})
         names = ("disk", *(region.name for region in regions))
         identifiers = {name: str(new_identifier()).upper() for name in names}
     cmdline = read_text(root / "proc/cmdline")
@@ -71,6 +72,9 @@ def prepare(
         marker=marker,
         state=scratch / "state",
         groups=() if plan.keep else tuple(_groups(plan)),
+        data=tuple(root / "dev" / disk.name for disk in plan.data),
+        thin_pool=plan.thin,
+        thin_check=has_thin_check(root),
         has_partitions=device.is_block_device(),
     )
     check_esp_size(work)
@@ -97,8 +101,9 @@ def read_layout(device: Path) -> Layout:
 
 
 def gather_state(root: Path, cmdline: str, target: Path) -> None:
-    """Copy what the node keeps, with what its kernel arguments say of the engine."""
+    """Copy what the node keeps, with what its medium and its kernel arguments say."""
     copy_state(root / STATE_FOLDER, target)
+    carry_sources(root, target)
     arguments = read_kernel_arguments(cmdline).document
     if arguments:
         document = merge(arguments, load_state(root))
@@ -109,10 +114,13 @@ def gather_state(root: Path, cmdline: str, target: Path) -> None:
 
 
 def _groups(plan: InstallPlan) -> list[str]:
-    """Name the volume groups that are stopped first: those that the plan's disk lists as such."""
-    lines = " ".join(plan.disk.holds)
-    return [
-        name
-        for name in plan.disk.treasures
-        if f"volume group {name}" in lines or f"storage domain {name}" in lines
-    ]
+    """Name the volume groups that are stopped first: those that the plan's disks list as such."""
+    names = []
+    for disk in (plan.disk, *plan.data):
+        lines = " ".join(disk.holds)
+        names += [
+            name
+            for name in disk.treasures
+            if f"volume group {name}" in lines or f"storage domain {name}" in lines
+        ]
+    return list(dict.fromkeys(names))

@@ -21,8 +21,9 @@ from nodeagent.install.disk_writer import (
 )
 from nodeagent.install.fat import Content, FatWriter, used_bytes
 from nodeagent.install.marker import Marker, marker_files, set_finished
+from nodeagent.install.volumes import blank_disk, check_writable, make_group, make_thin_pool, stop_group
 from nodelib.errors import Code, VirtnodeError
-from nodelib.install_planning import data_group
+from nodelib.install_planning import data_group, has_region
 from nodelib.run import run
 from nodelib.slot_menu import boot_identifier, disk_menu, environment_block, menu_stub, slot_config
 from nodelib.slots import (
@@ -40,7 +41,6 @@ from nodelib.slots import (
     table_script,
 )
 
-LVM_TIMEOUT = 120.0
 SETTLE_TIMEOUT = 30.0
 MENU_SECONDS = 3
 
@@ -64,7 +64,12 @@ class Work:
     state: Path
     """A folder whose content becomes the state."""
     groups: tuple[str, ...] = ()
-    """Volume groups of the disk that are stopped before they are destroyed."""
+    """Volume groups of the disks that are stopped before they are destroyed."""
+    data: tuple[Path, ...] = ()
+    """Other disks that are erased, and join the volume group."""
+    thin_pool: bool = False
+    thin_check: bool = False
+    """LVM's program that checks a thin pool is there."""
     has_partitions: bool = True
     """The kernel knows the disk's partitions; not so of a plain file."""
 
@@ -124,15 +129,26 @@ def installation_steps(work: Work) -> tuple[Step, ...]:
         copies[0],
         Step("state", "making the state partition", 4 * MEBIBYTE, make_state),
     ]
-    if any(region.name == DATA for region in work.regions):
-        fresh.append(Step("data", "making the volume group", 4 * MEBIBYTE, make_data))
-    return (*fresh, *copies[1:])
+    return (*fresh, *data_steps(work), *copies[1:])
+
+
+def data_steps(work: Work) -> tuple[Step, ...]:
+    """List the steps that make room for guests' disks: none of them has anything that a machine starts."""
+    steps = []
+    if work.data:
+        steps.append(Step("disks", "erasing the data disks", 4 * MEBIBYTE, blank_data_disks))
+    if work.data or has_region(work.regions, DATA):
+        steps.append(Step("data", "making the volume group", 4 * MEBIBYTE, make_data))
+        if work.thin_pool:
+            steps.append(Step("thin", "making the thin pool", 4 * MEBIBYTE, make_pool))
+    return tuple(steps)
 
 
 def close_foreign(work: Work, on_bytes: OnBytes) -> None:
     """Stop what may be stopped, then erase the table, what it held, and what the new one will hold."""
+    check_writable(work.data)
     for group in work.groups:
-        run(["vgchange", "--activate", "n", group], timeout=LVM_TIMEOUT)
+        stop_group(group)
     places = [
         *read_table_places(work.device),
         *((region.start * MEBIBYTE, region.size * MEBIBYTE) for region in work.regions),
@@ -200,12 +216,25 @@ def make_state(work: Work, on_bytes: OnBytes) -> None:
         os.fsync(disk)
 
 
+def blank_data_disks(work: Work, on_bytes: OnBytes) -> None:
+    """Erase the disks that join the volume group; the boot disk starts nothing any more by then."""
+    for device in work.data:
+        blank_disk(device)
+    settle(work)
+
+
 def make_data(work: Work, on_bytes: OnBytes) -> None:
     """Make the volume group that guests' disks are cut from."""
-    # LVM knows a device by its own name before udev has told it of others.
-    partition = (Path("/dev/disk/by-partuuid") / work.identifiers[DATA].lower()).resolve()
-    group = data_group(work.identifiers["disk"])
-    run(["vgcreate", "--yes", "--quiet", group, partition], timeout=LVM_TIMEOUT)
+    devices = list(work.data)
+    if has_region(work.regions, DATA):
+        # LVM knows a device by its own name before udev has told it of others.
+        devices.insert(0, (Path("/dev/disk/by-partuuid") / work.identifiers[DATA].lower()).resolve())
+    make_group(data_group(work.identifiers["disk"]), devices)
+
+
+def make_pool(work: Work, on_bytes: OnBytes) -> None:
+    """Make the volume group's thin pool."""
+    make_thin_pool(data_group(work.identifiers["disk"]), check=work.thin_check)
 
 
 def esp_files(work: Work) -> dict[str, bytes]:

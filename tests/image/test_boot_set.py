@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from image.boot_set import PLACE, install_boot_set, install_sizes, install_update_keys
+from image.boot_set import PLACE, install_boot_set, install_layout, install_update_keys
 from image.config import Partition, PublicKey
 from image.media.grub import installed_entry
 from nodeagent.install.boot_files import HOME, KERNEL, SUMS, read_sums
@@ -41,11 +41,12 @@ def test_the_medium_starts_the_disk_that_it_installed(tmp_path: Path) -> None:
 def test_sizes_of_the_kickstart_are_the_installers(tmp_path: Path) -> None:
     """As far as it takes them; the rest stays as it is by default."""
     (tmp_path / "usr/lib/virtnode").mkdir(parents=True)
-    install_sizes(tmp_path, ())
+    install_layout(tmp_path, ())
     assert load_intent(tmp_path, "").document == {"version": VERSION}
-    install_sizes(tmp_path, (Partition("/", 2048), Partition("/boot/efi", 64)))
+    install_layout(tmp_path, (Partition("/", 2048), Partition("/boot/efi", 64)), thin_pool=True)
     loaded = load_intent(tmp_path, "")
     assert loaded.problems == ()
+    assert loaded.intent.install.thin
     assert (loaded.intent.install.slot, loaded.intent.install.esp) == (2048, 128)
 
 

@@ -63,6 +63,7 @@ repo --name=extra --metalink=https://example.invalid/link --cost=50 --excludepkg
 part /boot/efi --fstype=efi --size=200
 part / --size=1000
 part /var/lib/virtnode --size=4000 --fstype=ext4
+logvol none --name=guests --vgname=virtnode --percent=98 --thinpool
 
 %packages --excludedocs --inst-langs=en:cs
 @^server
@@ -235,6 +236,7 @@ def test_services_boot_and_disk(complete: ImageConfig) -> None:
         Partition("/", 1000),
         Partition("/var/lib/virtnode", 4000, "ext4"),
     )
+    assert complete.thin_pool
 
 
 def test_scripts(complete: ImageConfig, tmp_path: Path) -> None:

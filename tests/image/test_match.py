@@ -45,6 +45,15 @@ def test_an_answer_that_fits_says_what_would_happen(
     assert "virtnode-a, 2048 MiB: this system" in out
 
 
+def test_data_disks_are_matched_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With what is lost on them, and a thin pool."""
+    answer = '[install]\nrule = "smallest"\ndata = ["serial:B*"]\nthin = true\nwipe = ["vg0"]\n'
+    assert match(tmp_path, answer) == 0
+    out = capsys.readouterr().out
+    assert "data      sdb (Disk B, 900.0 GB, serial B1)" in out
+    assert "is lost   sdb (Disk B, 900.0 GB, serial B1): sdb: LVM2_member, volume group vg0" in out
+
+
 @pytest.mark.parametrize(
     ("answer", "status", "words"),
     [
@@ -55,6 +64,11 @@ def test_an_answer_that_fits_says_what_would_happen(
         ('[install]\nrule = "biggest"\n', 2, "biggest is no rule"),
         ('[install]\nroole = "first"\n', 2, "install.roole: unknown"),
         ('[install]\nslot = "big"\n', 2, "install.slot"),
+        ('[install]\nrule = "smallest"\ndata = ["bus:sata"]\n', 1, "--wipe vg0"),
+        ('[install]\nrule = "smallest"\ndata = ["bus:nvme"]\n', 1, "bus:nvme means none"),
+        ('[install]\nrule = "smallest"\ndata = ["all"]\n', 2, "all is no rule"),
+        ('[install]\nrule = "smallest"\ndata = "bus:sata"\n', 2, "write lvm, none, or a list"),
+        ('[install]\nrule = "smallest"\ndata = "none"\nthin = true\n', 1, "no volume group"),
         ("[system]\n", 2, "no table [install]"),
         ("rule =\n", 2, "no TOML"),
         ("[install]\n", 2, "no disk is named"),

@@ -139,6 +139,20 @@ BAD_VALUES = {
 }
 
 
+@pytest.mark.parametrize("data", ["lvm", "none", ["bus:nvme", "size:1T-,rotational:no"], ["/dev/sdb"]])
+def test_data_is_a_word_or_rules(data: object) -> None:
+    """A list of rules stands for the disks that join the volume group."""
+    intent, problems = read_intent({"install": {"data": data}})
+    assert (problems, intent.install.data) == ((), tuple(data) if isinstance(data, list) else data)
+
+
+@pytest.mark.parametrize("data", ["", "bus:nvme", [], ["biggest"], [5], True])
+def test_data_is_nothing_else(data: object) -> None:
+    """A rule by itself, no rule at all, or one that makes no sense."""
+    _, problems = read_intent({"install": {"data": data}})
+    assert [problem.path[:2] for problem in problems] == [("install", "data")]
+
+
 @pytest.mark.parametrize("name", GOOD_VALUES)
 def test_a_form_takes_what_is_right(name: str) -> None:
     """No form refuses a value that works."""

@@ -357,10 +357,11 @@ def test_what_is_switched_on_becomes_a_request() -> None:
     """Names in their order; the node's own installation needs no name."""
     disk = InstallDisk("sda", treasures=("virtnode", "vg1", "raid"))
     assert guarded_names(disk) == ("vg1", "raid")
-    assert read_options(disk, "first", {"0": "false", "1": "true"}) == InstallRequest(
-        "first", False, ("raid",)
+    plan = InstallPlan("1", disk, data=(InstallDisk("sdb", treasures=("raid", "zfs")),))
+    assert read_options(plan, "first", {"0": "false", "1": "true", "2": "true"}) == InstallRequest(
+        "first", False, ("raid", "zfs")
     )
-    assert read_options(disk, "first", {"keep": "true"}) == InstallRequest("first", keep=True)
+    assert read_options(plan, "first", {"keep": "true"}) == InstallRequest("first", keep=True)
 
 
 def test_an_idle_node_with_news_tells_them() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from image.accelerator import Accelerator
 from image.firmware import Firmware, prepare_firmware
+from nodelib.run import run
 from tests.vm.guest import (
     Boot,
     Guest,
@@ -26,6 +27,7 @@ pytestmark = [pytest.mark.vm, pytest.mark.timeout(3600)]
 DISK_BYTES = 9 * 10**9
 SERIAL = "state"
 """The serial number that the machine gives its disk."""
+DATA_SERIAL = "data-1"
 INSTALL_SECONDS, AGENT_SECONDS = 900.0, 180.0
 
 
@@ -94,6 +96,42 @@ def test_it_installs_unattended_and_starts_from_the_disk(
         with switched_on(machine(folder, menu_boot(artefacts), accelerator), tmp_path / "evidence") as node:
             is_installed(node)
             node.run("test -e /var/lib/virtnode/kept")
+
+
+def test_a_data_disk_joins_and_the_pool_outlives_a_restart(
+    artefacts: Path, accelerator: Accelerator, tmp_path: Path
+) -> None:
+    """One group over both disks, in it a thin pool that gives guests their disks, before and after."""
+    with short_folder(tmp_path) as folder:
+        extra = with_data_disk(folder)
+        medium = kernel_boot(artefacts, folder, ("node.install=ask",))
+        boot = Boot((*medium.options, *extra))
+        with switched_on(machine(folder, boot, accelerator), tmp_path / "evidence") as node:
+            wait_for_agent(node)
+            command = f"virtnodectl install run serial:{SERIAL} --data serial:{DATA_SERIAL} --thin"
+            node.run(f"{command} --confirm {SERIAL[-4:]}", seconds=INSTALL_SECONDS)
+        with switched_on(machine(folder, Boot(extra), accelerator), tmp_path / "evidence") as node:
+            wait_for_agent(node)
+            assert len(node.run("pvs --noheadings -o pv_name").split()) == 2
+            group, pool, kind = node.run("lvs --noheadings -o vg_name,lv_name,segtype").split()
+            assert (pool, kind) == ("guests", "thin-pool")
+            node.run(f"lvcreate --yes --virtualsize 20G --thinpool {group}/{pool} --name disk1")
+            node.run(f"mke2fs -q -t ext4 /dev/{group}/disk1 && sync")
+            assert node.run("systemctl --failed --no-legend --plain").strip() == ""
+        with switched_on(machine(folder, Boot(extra), accelerator), tmp_path / "evidence") as node:
+            wait_for_agent(node)
+            assert "ext4" in node.run(f"blkid /dev/{group}/disk1")
+
+
+def with_data_disk(folder: Path) -> tuple[str, ...]:
+    """Make a second disk with something on it, and plug it in."""
+    path = folder / "data.img"
+    with path.open("wb") as disk:
+        disk.truncate(DISK_BYTES)
+    run(["sfdisk", "--quiet", path], stdin="label: gpt\nstart=2048, type=linux\n")
+    drive = f"if=none,id=data,format=raw,file={path}"
+    # A BIOS starts the first disk on the bus, whatever is on it.
+    return ("-drive", drive, "-device", f"virtio-blk-pci,drive=data,serial={DATA_SERIAL},addr=0x1c")
 
 
 def has_restarted(node: Guest) -> bool:

@@ -52,6 +52,7 @@ TEXTS = {
     "install.go_on": "Go on",
     "install.in_the_way": "In the way",
     "install.disk": "Disk",
+    "install.data_disks": "Data disks",
     "install.is_lost": "Is lost",
     "install.warnings": "Take care",
     "install.will_be": "Will be there",

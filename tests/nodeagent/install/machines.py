@@ -12,7 +12,7 @@ from nodeagent.install.disks import DISKS_COMMAND, GROUPS_COMMAND
 from nodeagent.install.installation import Installation, Surroundings
 from nodeagent.install.marker import Marker
 from nodeagent.install.medium import Medium
-from nodeagent.install.preparation import prepare, read_answer
+from nodeagent.install.preparation import prepare
 from nodeagent.install.steps import Work
 from nodeagent.install.webhook import Courier
 from nodeagent.intent import BootArguments, InstallIntent, Intent, LoadedIntent
@@ -93,18 +93,9 @@ class Machine:
             lambda: 1e9,
         )
 
-        def prepare_work(
-            root: Path, plan: InstallPlan, loaded: LoadedIntent, medium: Medium, marker: Marker
-        ) -> Work:
+        def prepare_work(root: Path, plan: InstallPlan, medium: Medium, marker: Marker) -> Work:
             self.fail()
-            return prepare(
-                root,
-                plan,
-                read_answer(loaded.intent.install),
-                medium,
-                marker,
-                load=lambda root, medium: make_boot_files(),
-            )
+            return prepare(root, plan, medium, marker, load=lambda root, medium: make_boot_files())
 
         def make_courier(url: str) -> Courier:
             return Courier(url, lambda url, body: self.posted.append(json.loads(body)), pause=0.0)

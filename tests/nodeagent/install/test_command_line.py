@@ -13,7 +13,8 @@ from nodeagent.install.command_line import LIVE, installed_arguments
         ("ip=dhcp rd.neednet=1 initrd=initrd.img vlan=eth0.5:eth0", True, ("vlan=eth0.5:eth0",)),
         ("ip=dhcp intel_iommu=on", False, ("ip=dhcp", "intel_iommu=on")),
         ("node.token=secret node.engine=e node.ca=sha256:aa node.config=http://x/", False, ("node.config=http://x/",)),
-        ("a=$(reboot) b=`x` c='d;e' fine", False, ("fine",)),
+        ("node.config=http://x/${mac}.toml?a=${uuid}&b", False, ("node.config=http://x/${mac}.toml?a=${uuid}&b",)),
+        ("a=$(reboot) b=`x` c='d;e' d=${x} ${macro} fine", False, ("fine",)),
         ("systemd.unit=rescue.target systemd.setenv=X=1 node.stateless node.state=old", False, ()),
     ],
 )  # fmt: skip

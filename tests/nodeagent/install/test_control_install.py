@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from image.netboot import serve_folder
-from nodeagent.controls.install import disks_text, follow, progress_line
+from nodeagent.controls.install import disks_text, follow, plan_text, progress_line
 from nodeagent.controls.terminal import Terminal
-from nodelib.bus_install import InstallDisk, InstallProgress, InstallState, InstallView, Survey
+from nodelib.bus_install import InstallDisk, InstallPlan, InstallProgress, InstallState, InstallView, Survey
 from nodelib.codec import from_json
 from nodelib.errors import VirtnodeError
 from tests.nodeagent.buses import RunningAgent, running_agent
@@ -62,6 +62,24 @@ def test_a_rule_that_means_nothing_is_an_error(running: RunningAgent) -> None:
     assert "means none of these disks: sda" in found.errors
     assert control(running.address, "install", "plan", "biggest").status == 2
     assert "no disk is named" in control(running.address, "install", "plan").errors
+
+
+def test_data_disks_and_thin_pool_are_asked_for(running: RunningAgent) -> None:
+    """In place of what the configuration says; what is in the way of them is shown."""
+    found = control(running.address, "install", "plan", "smallest", "--data", "bus:nvme")
+    assert "the rule bus:nvme means none of these disks" in found.errors
+    found = control(running.address, "install", "plan", "smallest", "--thin")
+    assert "problem     there is no volume group for a thin pool" in found.out
+
+
+def test_a_plan_names_its_data_disks() -> None:
+    """Model, serial number and size of each, below the boot disk."""
+    disks = tuple(InstallDisk(name, model="M", serial=f"S{name}", size_bytes=10**12) for name in ("b", "c"))
+    lines = plan_text(InstallPlan("1", InstallDisk("a"), data=disks)).splitlines()
+    assert lines[1:] == [
+        "data disks  b (M, 1000.0 GB, serial Sb)",
+        "            c (M, 1000.0 GB, serial Sc)",
+    ]
 
 
 def test_a_wrong_confirmation_ends_it(running: RunningAgent, tmp_path: Path) -> None:

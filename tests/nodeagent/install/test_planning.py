@@ -202,3 +202,7 @@ def test_a_request_wins_over_the_kernel_argument_and_that_over_the_configuration
     assert read_wanted(InstallRequest(), intent, "smallest", 0, "").rule == "smallest"
     assert read_wanted(InstallRequest(), intent, "auto", 0, "").rule == "largest"
     assert read_wanted(InstallRequest(), intent, "ask", 0, "").rule == "largest"
+    asked = read_wanted(InstallRequest(data=("bus:nvme",), thin=True), intent, "", 0, "").sizes
+    assert (asked.data, asked.thin) == (("bus:nvme",), True)
+    kept = read_wanted(InstallRequest(), Answer(data=("bus:sas",), thin=True), "", 0, "").sizes
+    assert (kept.data, kept.thin) == (("bus:sas",), True)

@@ -1,0 +1,92 @@
+"""Guests' disks: the volume group, the disks that join it, and its thin pool."""
+
+import fcntl
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from nodeagent.facts.sources import names_in, read_text
+from nodeagent.install.disk_writer import erase, opened, read_table_places
+from nodelib.errors import Code, VirtnodeError
+from nodelib.install_planning import THIN_POOL
+from nodelib.run import run
+
+LVM_TIMEOUT = 120.0
+POOL_SHARE = "98%VG"
+"""What the pool gets; from the rest it has its metadata, and room for more of it."""
+SKIP_CHECK = 'global/thin_check_executable=""'
+READ_TABLE_AGAIN = 0x125F
+"""BLKRRPART of linux/fs.h."""
+PROGRAM_FOLDERS = ("usr/sbin", "usr/bin", "sbin", "bin")
+THIN_MODULE = "dm-thin-pool"
+
+
+def make_group(name: str, devices: Sequence[Path]) -> None:
+    """Make a volume group of these devices."""
+    run(["vgcreate", "--yes", "--quiet", name, *devices], timeout=LVM_TIMEOUT)
+
+
+def make_thin_pool(group: str, *, check: bool) -> None:
+    """Make the thin pool of a group; without the program that checks one, LVM is told not to look for it."""
+    config = [] if check else ["--config", SKIP_CHECK]
+    argv = ["lvcreate", "--yes", "--quiet", *config, "--type", "thin-pool", "--name", THIN_POOL]
+    run([*argv, "--extents", POOL_SHARE, group], timeout=LVM_TIMEOUT)
+
+
+def stop_group(name: str) -> None:
+    """Stop a volume group that is to be destroyed; raises VirtnodeError (failed) if it is in use."""
+    run(["vgchange", "--activate", "n", name], timeout=LVM_TIMEOUT)
+
+
+def check_writable(devices: Sequence[Path]) -> None:
+    """Raise VirtnodeError (failed) for a disk that cannot be opened to be written."""
+    for device in devices:
+        with opened(device):
+            pass
+
+
+def blank_disk(device: Path) -> None:
+    """Take from a disk whatever makes it look like something, partitions included."""
+    places = read_table_places(device)
+    with opened(device) as disk:
+        # udev looks into no disk that is locked, and holds no partition of it open then.
+        fcntl.flock(disk, fcntl.LOCK_EX)
+        erase(disk, places)
+        if device.is_block_device():
+            _forget_partitions(disk, device)
+
+
+def thin_problem(root: Path) -> str:
+    """Say what this system lacks to make a thin pool; empty if it has all."""
+    if not _has_program(root, "lvcreate"):
+        return "a thin pool cannot be made: this image is without lvm2"
+    if THIN_MODULE not in _modules(root):
+        return f"a thin pool cannot be made: this image is without the driver {THIN_MODULE}"
+    return ""
+
+
+def has_thin_check(root: Path) -> bool:
+    """Tell whether LVM can check the pools that it starts."""
+    return _has_program(root, "thin_check")
+
+
+def _has_program(root: Path, name: str) -> bool:
+    return any((root / folder / name).exists() for folder in PROGRAM_FOLDERS)
+
+
+def _modules(root: Path) -> Iterator[str]:
+    """Name the drivers of device-mapper that are there, with underscores as hyphens; loaded ones, too."""
+    yield from (name.replace("_", "-") for name in names_in(root / "sys/module"))
+    release = read_text(root / "proc/sys/kernel/osrelease")
+    # What depmod lists need not be in the image: look for the files.
+    yield from (
+        name.partition(".")[0] for name in names_in(root / f"lib/modules/{release}/kernel/drivers/md")
+    )
+
+
+def _forget_partitions(disk: int, device: Path) -> None:
+    try:
+        fcntl.ioctl(disk, READ_TABLE_AGAIN)
+    except OSError as error:
+        raise VirtnodeError(
+            Code.FAILED, f"{device} is in use, and keeps its old partitions: {error.strerror}"
+        ) from error
