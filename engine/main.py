@@ -20,6 +20,7 @@ from engine.options import ServeOptions
 from engine.process import allow_many_files, keep_connections_small
 from engine.serve import serve
 from engine.simulate import SimulateOptions, report_lines, simulate
+from engine.simulate_updates import live_for_a_while
 from nodelib.errors import Code, InvalidInput, VirtnodeError, exit_status
 from nodelib.link import LINK_PORT, REST_PORT, Nothing, Verb
 
@@ -246,6 +247,13 @@ def _add_simulate(parsers: "Parsers") -> None:
     add("--token", required=True)
     add("--nodes", type=int, default=100, metavar="N")
     add("--seconds", type=float, default=60.0, metavar="S")
+    add(
+        "--updates",
+        default="",
+        choices=("succeed", "roll-back", "fail"),
+        metavar="END",
+        help="take updates, and let them succeed, roll-back or fail",
+    )
     add("--at-once", type=int, default=50, metavar="N", help="how many register at the same time")
     add("--json", action="store_true", help="as JSON")
     parser.set_defaults(verb=run_simulate)
@@ -434,10 +442,11 @@ def run_simulate(arguments: argparse.Namespace) -> None:
         arguments.nodes,
         arguments.seconds,
         arguments.at_once,
+        updates=arguments.updates,
     )
     allow_many_files()
     keep_connections_small()
-    report = asyncio.run(simulate(options))
+    report = asyncio.run(simulate(options, live_for_a_while if options.updates else None))
     if arguments.json:
         print_json(report)
     else:

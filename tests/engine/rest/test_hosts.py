@@ -28,7 +28,8 @@ def test_a_host_is_told_in_xml(engine: TestEngine) -> None:
     assert host.findtext("cpu/name") == "Acme CPU & Sons"
     assert host.findtext("hardware_information/product_name") == "Server <9>"
     links = {link.get("rel"): link.get("href") for link in host.findall("link")}
-    below = {name: name for name in ("virtnode", "archives", "nics", "statistics")} | {"storages": "storage"}
+    names = ("virtnode", "archives", "updates", "nics", "statistics")
+    below = {name: name for name in names} | {"storages": "storage"}
     assert links == {rel: f"{API}/hosts/{node}/{path}" for rel, path in below.items()}
     assert [link.get("rel") for link in host.findall("actions/link")] == [
         "approve",
