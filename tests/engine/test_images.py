@@ -58,7 +58,7 @@ def test_two_images_of_a_version_are_told_apart(images: Images, tmp_path: Path) 
     """The version alone is not enough then, and the hint has the digests."""
     for build in ("one", "two"):
         images.add(write_members(tmp_path / build, make_members(build_id=build)), ADMIN)
-    with pytest.raises(VirtnodeError, match="more than one image is 0.2.0") as refused:
+    with pytest.raises(VirtnodeError, match=r"more than one image is 0\.2\.0") as refused:
         images.find("0.2.0")
     assert images.find("one").row.digest[:12] in refused.value.hint
     with pytest.raises(VirtnodeError, match="there is no image"):
@@ -172,13 +172,13 @@ def test_an_image_in_use_stays(images: Images, world: World, tmp_path: Path) -> 
     """A node that is updated to it, or a roll, keeps it; then it goes with its file."""
     images.add(write_bundle(tmp_path), ADMIN)
     node = ordered(world, images)
-    with pytest.raises(VirtnodeError, match="is updated to 0.2.0"):
+    with pytest.raises(VirtnodeError, match=r"is updated to 0\.2\.0"):
         images.remove("0.2.0", ADMIN)
     world.nodes.remove(node, ADMIN)
     updates = Updates(world.store, world.nodes, images, world.clock)
     rolls = Rolls(world.store, world.nodes, images, updates, world.clock)
     rolls.start("Default", RollWish("0.2.0"), ADMIN)
-    with pytest.raises(VirtnodeError, match="or stop the roll"):
+    with pytest.raises(VirtnodeError, match="at this moment"):
         images.remove("0.2.0", ADMIN)
     assert not rolls.advance()
     images.remove("0.2.0", ADMIN)

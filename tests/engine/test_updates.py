@@ -212,12 +212,12 @@ def test_nobody_comes_between(updating: Updating) -> None:
     updating.begin()
     nodes = updating.world.nodes
     for decide in (nodes.activate, nodes.deactivate):
-        with pytest.raises(VirtnodeError, match="is being updated to 0.2.0") as refused:
+        with pytest.raises(VirtnodeError, match=r"is being updated to 0\.2\.0") as refused:
             decide(updating.node, ADMIN)
         assert refused.value.code is Code.CONFLICT
     with pytest.raises(VirtnodeError, match="is being updated"):
         nodes.check_no_update(updating.node)
-    with pytest.raises(VirtnodeError, match="is being updated to 0.2.0 already"):
+    with pytest.raises(VirtnodeError, match=r"is being updated to 0\.2\.0 already"):
         updating.begin()
 
 
@@ -307,7 +307,7 @@ def test_a_roll_passes_over_who_left(updating: Updating) -> None:
     """Removed before or during its turn; and a cluster has one roll at a time."""
     other = updating.join(1)
     updating.rolls.start("Default", RollWish(), ADMIN)
-    with pytest.raises(VirtnodeError, match="is being rolled to 0.2.0 already"):
+    with pytest.raises(VirtnodeError, match=r"is being rolled to 0\.2\.0 already"):
         updating.rolls.start("Default", RollWish(), ADMIN)
     updating.rolls.advance()
     assert roll_states(updating) == ["running", "updating", "waiting"]
