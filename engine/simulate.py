@@ -44,6 +44,8 @@ logger = logging.getLogger(__name__)
 Q = TypeVar("Q")
 R = TypeVar("R")
 TIMEOUT = 60.0
+AWAY = (OSError, WebSocketException, TimeoutError, EOFError)
+"""What tells that the engine is not there."""
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from websockets.exceptions import WebSocketException
-
-from engine.simulate import Measurements, SimulatedNode, SimulateOptions, Wire, dial, node_context
+from engine.simulate import AWAY, Measurements, SimulatedNode, SimulateOptions, Wire, dial, node_context
 from nodelib.bus_update import UpdateState, UpdateView
 from nodelib.codec import decode_lenient, encode
 from nodelib.errors import Code, VirtnodeError
@@ -32,7 +30,6 @@ from nodelib.link_update import (
 
 Q = TypeVar("Q")
 R = TypeVar("R")
-AWAY = (OSError, WebSocketException, TimeoutError, EOFError)
 AT_WORK = (UpdateState.FETCHING, UpdateState.WRITING, UpdateState.READY, UpdateState.TRIAL)
 
 

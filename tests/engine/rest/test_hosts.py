@@ -37,6 +37,8 @@ def test_a_host_is_told_in_xml(engine: TestEngine) -> None:
         "activate",
         "deactivate",
         "fence",
+        "upgradecheck",
+        "upgrade",
     ]
 
 
@@ -228,13 +230,14 @@ def test_links_are_followed(engine: TestEngine) -> None:
         "bond0.7",
         "br0",
     ]
-    assert [one["rel"] for one in _list(host.json("link"))] == ["virtnode", "archives"]
+    assert [one["rel"] for one in _list(host.json("link"))] == ["virtnode", "archives", "updates"]
     assert host.json("cluster", "virt_service") == "true"
     hosts = engine.ask("/hosts?follow=nics", accept="")
     assert len(hosts.xml.findall("host/nics/host_nic")) == 4
     assert [link.get("rel") for link in hosts.xml.findall("host/link")] == [
         "virtnode",
         "archives",
+        "updates",
         "statistics",
         "storages",
     ]
