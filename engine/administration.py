@@ -15,12 +15,16 @@ from engine.archive_verbs import ArchiveAdministration
 from engine.archives import Archives
 from engine.backup import write_backup
 from engine.events import Actor, Event, record
+from engine.images import Images
 from engine.node import Node
 from engine.nodes import Nodes
 from engine.options import load_settings, save_setting
 from engine.pki import Authority, Pki
+from engine.rolls import Rolls
 from engine.store import certificate_rows
 from engine.store.database import Store
+from engine.update_verbs import UpdateAdministration
+from engine.updates import Updates
 from engine.user_verbs import UserAdministration
 from nodelib.codec import encode
 from nodelib.errors import Code, VirtnodeError
@@ -170,7 +174,8 @@ def no_engine(node: str, actor: Actor) -> None:
 class Administration:
     """Answers the verbs.
 
-    `announce` has connected nodes trust the authorities of now, and counts them; `reboot` has a node reboot.
+    `announce` has connected nodes trust the authorities of now, and counts them; `reboot` has a node reboot;
+    `updating` answers about updates where an engine runs.
     """
 
     home: Path
@@ -180,6 +185,7 @@ class Administration:
     clock: Callable[[], float]
     announce: Callable[[], int] = lambda: 0
     reboot: Callable[[str, Actor], None] = no_engine
+    updating: UpdateAdministration | None = None
 
     def answers(self) -> dict[str, tuple[Verb[Any, Any], Callable[[Any], object]]]:
         """List who answers what, by the verb's name."""
@@ -204,7 +210,8 @@ class Administration:
         users = UserAdministration(Accounts(self.store, self.clock)).answers()
         archives = Archives(self.home, self.store, self.clock)
         about_archives = ArchiveAdministration(archives, self.nodes).answers()
-        return {verb.name: (verb, function) for verb, function in pairs} | users | about_archives
+        updating = (self.updating or self._updating_directly()).answers()
+        return {verb.name: (verb, function) for verb, function in pairs} | users | about_archives | updating
 
     def create_token(self, request: CreateToken) -> TokenLine:
         """Make a join token; its text is in the answer and nowhere else."""
@@ -315,6 +322,13 @@ class Administration:
             record(connection, event, Actor(request.actor), self.clock())
         self.nodes.apply_settings(after)
         return SettingLines(encode(after))
+
+    def _updating_directly(self) -> UpdateAdministration:
+        images = Images(self.home, self.store, self.clock)
+        updates = Updates(self.store, self.nodes, images, self.clock)
+        return UpdateAdministration(
+            images, updates, Rolls(self.store, self.nodes, images, updates, self.clock)
+        )
 
     def _check_retirement(self, former: Authority | None, *, force: bool) -> None:
         if former is None or force:

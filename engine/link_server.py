@@ -20,6 +20,7 @@ from websockets.http11 import Response
 
 from engine.archives import Archives
 from engine.events import Actor
+from engine.images import Images
 from engine.link_session import CALL_TIMEOUT, Answer, Session
 from engine.nodes import Identity, Nodes
 from engine.origin import network_of, plain_address
@@ -58,6 +59,8 @@ from nodelib.link import (
     TrustRequest,
     Verb,
 )
+from nodelib.link_update import FETCH_IMAGE, ImagePart, ImagePartRequest
+from nodelib.link_update import NODE_CALLS as UPDATE_CALLS
 
 logger = logging.getLogger(__name__)
 
@@ -65,8 +68,12 @@ P = ParamSpec("P")
 Q = TypeVar("Q")
 R = TypeVar("R")
 TRY_AGAIN_LATER = 1013
+STRANGERS_ARE_REFUSED = (*NODE_CALLS, *UPDATE_CALLS)
 THREADS = 4
 """How many requests of nodes wait for the database at the same time; others queue."""
+READERS = 2
+IMAGE_PARTS = 8
+"""How many parts of images are read, or on their way, at the same time."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,7 @@ class LinkServer:
         nodes: Nodes,
         pki: Pki,
         archives: Archives,
+        images: Images,
         *,
         engine_id: str,
         version: str,
@@ -110,6 +118,7 @@ class LinkServer:
         self._nodes = nodes
         self._pki = pki
         self._archives = archives
+        self._images = images
         self._engine_id = engine_id
         self._version = version
         self._limits = limits
@@ -119,6 +128,9 @@ class LinkServer:
         self._strangers: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._threads = ThreadPoolExecutor(THREADS, "link")
+        # Heartbeats do not wait for the disk.
+        self._readers = ThreadPoolExecutor(READERS, "images")
+        self._image_turns = asyncio.Semaphore(IMAGE_PARTS)
         self._context = _make_context(pki)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: Server | None = None
@@ -162,6 +174,7 @@ class LinkServer:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._threads.shutdown()
+        self._readers.shutdown()
 
     async def call(self, node: str, verb: Verb[Q, R], request: Q, timeout: float = CALL_TIMEOUT) -> R:
         """Ask a node. Raises VirtnodeError (unavailable) if it is not connected."""
@@ -171,7 +184,8 @@ class LinkServer:
         return await session.call(verb, request, timeout)
 
     async def reboot(self, node: str, actor: Actor) -> None:
-        """Have a node reboot, and expect it back."""
+        """Have a node reboot, and expect it back. Raises VirtnodeError (conflict) while it is updated."""
+        await self._in_thread(self._nodes.check_no_update, node)
         await self.call(node, REBOOT, Nothing())
         await self._in_thread(self._nodes.note_reboot, node, actor)
 
@@ -327,7 +341,9 @@ class LinkServer:
         async def refuse(request: object) -> Nothing:
             raise refusal
 
-        refusals = {verb.name: Answer(Verb(verb.name, object, Nothing), refuse) for verb in NODE_CALLS}
+        refusals = {
+            verb.name: Answer(Verb(verb.name, object, Nothing), refuse) for verb in STRANGERS_ARE_REFUSED
+        }
         return {**refusals, REGISTER.name: Answer(REGISTER, register)}
 
     async def _wait(self, session: Session, node: str) -> None:
@@ -371,6 +387,11 @@ class LinkServer:
         async def send_archive(request: ArchivePart) -> ArchiveReply:
             return await self._in_thread(self._archives.take, node, request)
 
+        async def fetch_image(request: ImagePartRequest) -> ImagePart:
+            assert self._loop is not None
+            read = functools.partial(self._images.read_part, node, request)
+            return await self._loop.run_in_executor(self._readers, read)
+
         async def register(request: RegisterRequest) -> RegisterReply:
             raise VirtnodeError(
                 Code.CONFLICT, "this node is joined already", "dial without a certificate to register"
@@ -382,6 +403,7 @@ class LinkServer:
             Answer(REPORT_EVENTS, report_events),
             Answer(MAINTENANCE, maintain),
             Answer(SEND_ARCHIVE, send_archive),
+            Answer(FETCH_IMAGE, fetch_image, self._image_turns),
             Answer(REGISTER, register),
         )
         return {answer.verb.name: answer for answer in answers}

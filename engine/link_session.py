@@ -30,6 +30,8 @@ MOST_MISTAKES = 3
 """How many messages that make no sense, or are not allowed, a connection may bring."""
 MOST_FRAMES, FRAMES_PER_SECOND = 100.0, 20.0
 """How many messages a connection may bring at once, and from then on: one node does not hold up the rest."""
+SEND_WITHIN = 60.0
+"""Seconds that a large reply may take on its way, so that nobody holds up others by not reading."""
 MISTAKES = frozenset((Code.INVALID, Code.DENIED, Code.NOT_FOUND))
 
 
@@ -39,6 +41,8 @@ class Answer:
 
     verb: Verb[Any, Any]
     function: Callable[[Any], Awaitable[object]]
+    turns: asyncio.Semaphore | None = None
+    """Bounds how many large replies are made and on their way at once, over all connections."""
 
 
 class Session:
@@ -115,14 +119,31 @@ class Session:
         if isinstance(message, Reply):
             self._resolve(message)
             return
-        reply = await self._reply_to(message, answers)
-        if message.id is not None:
-            await self._send(dump_reply(reply))
+        answer = answers.get(message.method)
+        if answer is None or answer.turns is None:
+            reply = await self._respond(message, answer)
+        else:
+            async with answer.turns:
+                reply = await self._respond_in_time(message, answer)
         if reply.error is not None:
             self._count(reply.error)
 
-    async def _reply_to(self, request: Request, answers: dict[str, Answer]) -> Reply:
-        answer = answers.get(request.method)
+    async def _respond_in_time(self, message: Request, answer: Answer) -> Reply:
+        try:
+            async with asyncio.timeout(SEND_WITHIN):
+                return await self._respond(message, answer)
+        except TimeoutError:
+            logger.info("%s: closed, for it does not read what it asked for", self.address)
+            self._websocket.transport.abort()
+            return Reply(message.id)
+
+    async def _respond(self, message: Request, answer: Answer | None) -> Reply:
+        reply = await self._reply_to(message, answer)
+        if message.id is not None:
+            await self._send(dump_reply(reply))
+        return reply
+
+    async def _reply_to(self, request: Request, answer: Answer | None) -> Reply:
         try:
             if answer is None:
                 raise VirtnodeError(Code.NOT_FOUND, f"the engine knows no {request.method[:60]!r}")

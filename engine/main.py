@@ -3,43 +3,31 @@
 import argparse
 import asyncio
 import getpass
-import json
 import logging
 import os
-import pwd
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from engine import administration as verbs
-from engine import archive_verbs, user_verbs
-from engine.administration import Administration, OnNode
+from engine import archive_verbs, update_commands, user_verbs
+from engine.administration import OnNode
 from engine.backup import restore_backup
-from engine.control import call_directly, call_engine
+from engine.command_line import actor_name, add_place, ask, print_json, print_table, time_text
 from engine.durations import read_duration
-from engine.home import locked_home
-from engine.nodes import Nodes
-from engine.options import DEFAULT_HOME, ServeOptions, database_url
-from engine.pki import Pki
+from engine.options import ServeOptions
 from engine.process import allow_many_files, keep_connections_small
 from engine.serve import serve
 from engine.simulate import SimulateOptions, report_lines, simulate
-from engine.store.database import open_store
-from nodelib.codec import encode
+from engine.simulate_updates import live_for_a_while
 from nodelib.errors import Code, InvalidInput, VirtnodeError, exit_status
 from nodelib.link import LINK_PORT, REST_PORT, Nothing, Verb
 
 logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
-    Parsers: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
-
-Q = TypeVar("Q")
-R = TypeVar("R")
+    from engine.command_line import Parsers
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -82,6 +70,8 @@ def make_parser() -> argparse.ArgumentParser:
     _add_serve(parsers)
     _add_tokens(parsers)
     _add_nodes(parsers)
+    update_commands.add_images(parsers)
+    update_commands.add_roll(parsers)
     _add_archives(parsers)
     _add_users(parsers)
     _add_authority(parsers)
@@ -91,23 +81,9 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _place(parser: argparse.ArgumentParser) -> None:
-    """Let a verb be told which engine is meant."""
-    parser.add_argument(
-        "--home",
-        type=Path,
-        default=DEFAULT_HOME,
-        metavar="DIR",
-        help=f"the engine's folder (default: {DEFAULT_HOME})",
-    )
-    parser.add_argument(
-        "--database", default="", metavar="URL", help="postgresql+psycopg://… instead of a file in the folder"
-    )
-
-
 def _add_serve(parsers: "Parsers") -> None:
     parser = parsers.add_parser("serve", help="run the engine")
-    _place(parser)
+    add_place(parser)
     add = parser.add_argument
     add("--listen", default="", metavar="HOST", help="address to listen on (default: all)")
     add(
@@ -139,7 +115,7 @@ def _add_tokens(parsers: "Parsers") -> None:
     revoke.add_argument("id", help="its public name, as listed")
     listing = inner.add_parser("list", help="show all, without their secrets")
     for parser, verb in ((create, run_token_create), (listing, run_token_list), (revoke, run_token_revoke)):
-        _place(parser)
+        add_place(parser)
         parser.set_defaults(verb=verb)
     for parser in (create, listing):
         parser.add_argument("--json", action="store_true", help="as JSON")
@@ -150,7 +126,8 @@ def _add_nodes(parsers: "Parsers") -> None:
     listing = inner.add_parser("list", help="show all")
     listing.add_argument("--json", action="store_true", help="as JSON")
     listing.set_defaults(verb=run_nodes_list)
-    _place(listing)
+    add_place(listing)
+    update_commands.add_updates(inner)
     about = {
         "approve": "let a waiting node in",
         "reject": "refuse a waiting node until it is removed",
@@ -164,7 +141,7 @@ def _add_nodes(parsers: "Parsers") -> None:
         parser = inner.add_parser(name, help=words)
         parser.add_argument("node", metavar="CODE", help="approval code, identifier or name")
         parser.set_defaults(verb=run_on_node, action=name, replace=False, reason="")
-        _place(parser)
+        add_place(parser)
         if name == "approve":
             parser.add_argument(
                 "--replace", action="store_true", help="in the place of the node whose hardware it shows"
@@ -189,7 +166,7 @@ def _add_archives(parsers: "Parsers") -> None:
         parser.set_defaults(verb=verb)
         if parser is not listing:
             parser.add_argument("id", metavar="ID", help="its identifier, as listed")
-        _place(parser)
+        add_place(parser)
     save.add_argument("file", type=Path, metavar="FILE")
 
 
@@ -208,7 +185,7 @@ def _add_users(parsers: "Parsers") -> None:
         (remove, run_user_remove),
     ):
         parser.set_defaults(verb=verb)
-        _place(parser)
+        add_place(parser)
         if parser is not listing:
             parser.add_argument("name")
     listing.add_argument("--json", action="store_true", help="as JSON")
@@ -234,7 +211,7 @@ def _add_authority(parsers: "Parsers") -> None:
         parser = inner.add_parser(name, help=words)
         parser.add_argument("--json", action="store_true", help="as JSON")
         parser.set_defaults(verb=run_authority, step=name, force=False)
-        _place(parser)
+        add_place(parser)
         if name == "retire":
             parser.add_argument("--force", action="store_true", help="even if nodes still need it")
 
@@ -250,7 +227,7 @@ def _add_settings(parsers: "Parsers") -> None:
     for parser, verb in ((show, run_settings_show), (change, run_settings_set)):
         parser.add_argument("--json", action="store_true", help="as JSON")
         parser.set_defaults(verb=verb)
-        _place(parser)
+        add_place(parser)
 
 
 def _add_backup(parsers: "Parsers") -> None:
@@ -259,7 +236,7 @@ def _add_backup(parsers: "Parsers") -> None:
     for parser, verb in ((backup, run_backup), (restore, run_restore)):
         parser.add_argument("file", type=Path)
         parser.set_defaults(verb=verb)
-        _place(parser)
+        add_place(parser)
 
 
 def _add_simulate(parsers: "Parsers") -> None:
@@ -270,6 +247,13 @@ def _add_simulate(parsers: "Parsers") -> None:
     add("--token", required=True)
     add("--nodes", type=int, default=100, metavar="N")
     add("--seconds", type=float, default=60.0, metavar="S")
+    add(
+        "--updates",
+        default="",
+        choices=("succeed", "roll-back", "fail"),
+        metavar="END",
+        help="take updates, and let them succeed, roll-back or fail",
+    )
     add("--at-once", type=int, default=50, metavar="N", help="how many register at the same time")
     add("--json", action="store_true", help="as JSON")
     parser.set_defaults(verb=run_simulate)
@@ -291,47 +275,47 @@ def run_serve(arguments: argparse.Namespace) -> None:
 
 def run_token_create(arguments: argparse.Namespace) -> None:
     """Make a token, and print nothing else on standard output, for scripts."""
-    request = verbs.CreateToken(_actor(), arguments.uses, read_duration(arguments.expires))
-    made = _ask(arguments, verbs.TOKEN_CREATE, request)
+    request = verbs.CreateToken(actor_name(), arguments.uses, read_duration(arguments.expires))
+    made = ask(arguments, verbs.TOKEN_CREATE, request)
     if arguments.json:
-        _print_json(made)
+        print_json(made)
         return
     sys.stdout.write(f"{made.token}\n")
-    sys.stderr.write(f"for {made.uses} nodes, until {_time(made.expires)}; it is not shown again\n")
+    sys.stderr.write(f"for {made.uses} nodes, until {time_text(made.expires)}; it is not shown again\n")
 
 
 def run_token_list(arguments: argparse.Namespace) -> None:
     """List tokens."""
-    lines = _ask(arguments, verbs.TOKEN_LIST, Nothing()).tokens
+    lines = ask(arguments, verbs.TOKEN_LIST, Nothing()).tokens
     if arguments.json:
-        _print_json(lines)
+        print_json(lines)
         return
     rows = [
         (
             one.id,
             f"{one.used}/{one.uses}",
-            _time(one.expires),
+            time_text(one.expires),
             one.created_by,
             "revoked" if one.revoked else "",
         )
         for one in lines
     ]
-    _print_table(("TOKEN", "USED", "EXPIRES", "MADE BY", ""), rows)
+    print_table(("TOKEN", "USED", "EXPIRES", "MADE BY", ""), rows)
 
 
 def run_token_revoke(arguments: argparse.Namespace) -> None:
     """Revoke a token."""
-    _ask(arguments, verbs.TOKEN_REVOKE, OnNode(_actor(), arguments.id))
+    ask(arguments, verbs.TOKEN_REVOKE, OnNode(actor_name(), arguments.id))
 
 
 def run_nodes_list(arguments: argparse.Namespace) -> None:
     """List nodes."""
-    nodes = _ask(arguments, verbs.NODES_LIST, Nothing()).nodes
+    nodes = ask(arguments, verbs.NODES_LIST, Nothing()).nodes
     if arguments.json:
-        _print_json(nodes)
+        print_json(nodes)
         return
     rows = [(one.name, one.state, one.code, one.address, one.reason, one.action) for one in nodes]
-    _print_table(("NAME", "STATE", "CODE", "ADDRESS", "REASON", "DO"), rows)
+    print_table(("NAME", "STATE", "CODE", "ADDRESS", "REASON", "DO"), rows)
 
 
 def run_on_node(arguments: argparse.Namespace) -> None:
@@ -345,97 +329,104 @@ def run_on_node(arguments: argparse.Namespace) -> None:
         "deactivate": verbs.NODES_DEACTIVATE,
         "reboot": verbs.NODES_REBOOT,
     }
-    request = OnNode(_actor(), arguments.node, arguments.replace, arguments.reason)
-    node = _ask(arguments, by_name[arguments.action], request)
+    request = OnNode(actor_name(), arguments.node, arguments.replace, arguments.reason)
+    node = ask(arguments, by_name[arguments.action], request)
     if isinstance(node, verbs.NodeLine):
         sys.stdout.write(f"{node.name} is {node.state}{': ' if node.reason else ''}{node.reason}\n")
 
 
 def run_archives_list(arguments: argparse.Namespace) -> None:
     """List support archives."""
-    archives = _ask(arguments, archive_verbs.ARCHIVES_LIST, Nothing()).archives
+    archives = ask(arguments, archive_verbs.ARCHIVES_LIST, Nothing()).archives
     if arguments.json:
-        _print_json(archives)
+        print_json(archives)
         return
-    rows = [(one.id, one.node, f"{one.size_bytes / (1 << 20):.1f} MiB", _time(one.time)) for one in archives]
-    _print_table(("ARCHIVE", "NODE", "SIZE", "CAME"), rows)
+    rows = [
+        (one.id, one.node, f"{one.size_bytes / (1 << 20):.1f} MiB", time_text(one.time)) for one in archives
+    ]
+    print_table(("ARCHIVE", "NODE", "SIZE", "CAME"), rows)
 
 
 def run_archives_save(arguments: argparse.Namespace) -> None:
     """Write a support archive into a file."""
-    request = archive_verbs.OnArchive(_actor(), arguments.id, str(arguments.file.absolute()))
-    _ask(arguments, archive_verbs.ARCHIVES_SAVE, request)
+    request = archive_verbs.OnArchive(actor_name(), arguments.id, str(arguments.file.absolute()))
+    ask(arguments, archive_verbs.ARCHIVES_SAVE, request)
 
 
 def run_archives_remove(arguments: argparse.Namespace) -> None:
     """Remove a support archive."""
-    _ask(arguments, archive_verbs.ARCHIVES_REMOVE, archive_verbs.OnArchive(_actor(), arguments.id))
+    ask(arguments, archive_verbs.ARCHIVES_REMOVE, archive_verbs.OnArchive(actor_name(), arguments.id))
 
 
 def run_user_list(arguments: argparse.Namespace) -> None:
     """List accounts."""
-    users = _ask(arguments, user_verbs.USER_LIST, Nothing()).users
+    users = ask(arguments, user_verbs.USER_LIST, Nothing()).users
     if arguments.json:
-        _print_json(users)
+        print_json(users)
         return
     rows = [
-        (one.name, one.role, _time(one.created_at), _time(one.last_login) if one.last_login else "never")
+        (
+            one.name,
+            one.role,
+            time_text(one.created_at),
+            time_text(one.last_login) if one.last_login else "never",
+        )
         for one in users
     ]
-    _print_table(("NAME", "ROLE", "ADDED", "LAST LOGIN"), rows)
+    print_table(("NAME", "ROLE", "ADDED", "LAST LOGIN"), rows)
 
 
 def run_user_add(arguments: argparse.Namespace) -> None:
     """Add an account."""
-    request = user_verbs.AddUser(_actor(), arguments.name, arguments.role, _read_password())
-    _ask(arguments, user_verbs.USER_ADD, request)
+    request = user_verbs.AddUser(actor_name(), arguments.name, arguments.role, _read_password())
+    ask(arguments, user_verbs.USER_ADD, request)
 
 
 def run_user_password(arguments: argparse.Namespace) -> None:
     """Change a password."""
-    request = user_verbs.OnUser(_actor(), arguments.name, _read_password())
-    _ask(arguments, user_verbs.USER_PASSWORD, request)
+    request = user_verbs.OnUser(actor_name(), arguments.name, _read_password())
+    ask(arguments, user_verbs.USER_PASSWORD, request)
 
 
 def run_user_remove(arguments: argparse.Namespace) -> None:
     """Remove an account."""
-    _ask(arguments, user_verbs.USER_REMOVE, user_verbs.OnUser(_actor(), arguments.name))
+    ask(arguments, user_verbs.USER_REMOVE, user_verbs.OnUser(actor_name(), arguments.name))
 
 
 def run_authority(arguments: argparse.Namespace) -> None:
     """Show the authorities, or go one step on with their change."""
     if arguments.step == "show":
-        shown = _ask(arguments, verbs.CA_SHOW, Nothing())
+        shown = ask(arguments, verbs.CA_SHOW, Nothing())
     else:
-        request = verbs.ChangeAuthority(_actor(), arguments.step, arguments.force)
-        shown = _ask(arguments, verbs.CA_CHANGE, request)
+        request = verbs.ChangeAuthority(actor_name(), arguments.step, arguments.force)
+        shown = ask(arguments, verbs.CA_CHANGE, request)
     if arguments.json:
-        _print_json(shown)
+        print_json(shown)
         return
-    rows = [(one.part, one.pin, _time(one.expires), str(one.nodes)) for one in shown.authorities]
-    _print_table(("CA", "PIN", "EXPIRES", "NODES"), rows)
+    rows = [(one.part, one.pin, time_text(one.expires), str(one.nodes)) for one in shown.authorities]
+    print_table(("CA", "PIN", "EXPIRES", "NODES"), rows)
 
 
 def run_settings_show(arguments: argparse.Namespace) -> None:
     """Show the settings."""
-    _print_settings(arguments, _ask(arguments, verbs.SETTINGS_SHOW, Nothing()))
+    _print_settings(arguments, ask(arguments, verbs.SETTINGS_SHOW, Nothing()))
 
 
 def run_settings_set(arguments: argparse.Namespace) -> None:
     """Change a setting."""
-    request = verbs.SetSetting(_actor(), arguments.name, arguments.value)
-    _print_settings(arguments, _ask(arguments, verbs.SETTINGS_SET, request))
+    request = verbs.SetSetting(actor_name(), arguments.name, arguments.value)
+    _print_settings(arguments, ask(arguments, verbs.SETTINGS_SET, request))
 
 
 def run_backup(arguments: argparse.Namespace) -> None:
     """Write a backup."""
-    _ask(arguments, verbs.BACKUP, verbs.WriteBackup(_actor(), str(arguments.file.absolute())))
+    ask(arguments, verbs.BACKUP, verbs.WriteBackup(actor_name(), str(arguments.file.absolute())))
 
 
 def run_restore(arguments: argparse.Namespace) -> None:
     """Restore a backup."""
     manifest = restore_backup(arguments.home, arguments.database, arguments.file)
-    sys.stdout.write(f"restored what was known at {_time(manifest.time)}\n")
+    sys.stdout.write(f"restored what was known at {time_text(manifest.time)}\n")
 
 
 def run_simulate(arguments: argparse.Namespace) -> None:
@@ -451,31 +442,15 @@ def run_simulate(arguments: argparse.Namespace) -> None:
         arguments.nodes,
         arguments.seconds,
         arguments.at_once,
+        updates=arguments.updates,
     )
     allow_many_files()
     keep_connections_small()
-    report = asyncio.run(simulate(options))
+    report = asyncio.run(simulate(options, live_for_a_while if options.updates else None))
     if arguments.json:
-        _print_json(report)
+        print_json(report)
     else:
         sys.stdout.write("\n".join([*report_lines(report), ""]))
-
-
-def _ask(arguments: argparse.Namespace, verb: Verb[Q, R], request: Q) -> R:
-    """Ask the running engine, or do it on the database when none runs."""
-    answer = call_engine(arguments.home, verb, request)
-    if answer is not None:
-        return answer
-    with ExitStack() as stack:
-        stack.enter_context(locked_home(arguments.home))
-
-        def open_administration() -> Administration:
-            store = open_store(database_url(ServeOptions(arguments.home, arguments.database)))
-            stack.callback(store.close)
-            pki = Pki(arguments.home)
-            return Administration(arguments.home, store, pki, Nodes(store, pki), time.time)
-
-        return call_directly(open_administration, verb, request)
 
 
 def _read_password() -> str:
@@ -488,44 +463,17 @@ def _read_password() -> str:
     return password
 
 
-def _actor() -> str:
-    """Name who types: a login's name, as the audit log shows it."""
-    uid = os.getuid()
-    try:
-        return f"host:{pwd.getpwuid(uid).pw_name}"
-    except KeyError:
-        return f"host:{uid}"
-
-
 def _port(text: str) -> int:
     if not text.isdecimal() or not 0 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port")
     return int(text)
 
 
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _print_json(value: object) -> None:
-    sys.stdout.write(json.dumps(encode(value), indent=2) + "\n")
-
-
 def _print_settings(arguments: argparse.Namespace, shown: verbs.SettingLines) -> None:
     if arguments.json:
-        _print_json(shown.settings)
+        print_json(shown.settings)
     else:
-        _print_table(("SETTING", "VALUE"), [(name, str(value)) for name, value in shown.settings.items()])
-
-
-def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    sys.stdout.write("".join(f"{line}\n" for line in _table_lines([heads, *rows])))
-
-
-def _table_lines(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip()
+        print_table(("SETTING", "VALUE"), [(name, str(value)) for name, value in shown.settings.items()])
 
 
 if __name__ == "__main__":

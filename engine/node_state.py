@@ -41,6 +41,8 @@ class Situation:
     maintenance: bool = False
     rebooting: float | None = None
     """Since it was asked to reboot; None when it was not, or is back."""
+    update: Verdict | None = None
+    """What its update makes of it, while that has a say."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class Graces:
 
 def judge(now: Situation, graces: Graces) -> Verdict:
     """Decide the state of an approved node."""
+    if now.update is not None:
+        return now.update
     if now.maintenance:
         return _maintenance(now)
     if now.rebooting is not None and now.rebooting < graces.reboot:

@@ -15,17 +15,18 @@ from typing import Protocol
 from engine import events, node_state
 from engine.events import ENGINE, Actor, Event
 from engine.node import Node, make_node, read_heartbeat
-from engine.node_state import APPROVED_STATES, Graces
+from engine.node_state import APPROVED_STATES, Graces, Verdict
 from engine.options import Settings, load_settings
 from engine.origin import network_of
 from engine.pki import Pki, read_csr
 from engine.presence import Change, Live, Presence
 from engine.printable import printable
 from engine.registration import REMOVED, REVOKED, Registrar, check_applicant, key_of
-from engine.store import certificate_rows, event_rows, node_rows
+from engine.store import certificate_rows, event_rows, node_rows, update_rows
 from engine.store.database import Connection, Store
 from engine.store.node_rows import NodeRow
 from engine.tokens import TokenRefused, WrongTokens
+from engine.update_state import is_under_way, judge_update
 from nodelib.approval import read_approval_code
 from nodelib.errors import Code, VirtnodeError
 from nodelib.link import (
@@ -65,6 +66,15 @@ class Audience(Protocol):
 
     def barred(self, node: str, reason: str) -> None:
         """Close every connection of a node at once."""
+
+
+@dataclass(frozen=True)
+class UpdateDecision:
+    """What an update makes of its node: a verdict while it has a say, maintenance, and what is logged."""
+
+    verdict: Verdict | None
+    maintenance: bool
+    event: Event | None = None
 
 
 @dataclass(frozen=True)
@@ -116,9 +126,12 @@ class Nodes:
         with store.read() as connection:
             self._settings = load_settings(connection)
             rows = node_rows.list_nodes(connection)
+            updates = update_rows.list_standing(connection)
         self._presence.graces = _graces(self._settings)
         for row in rows:
             self._presence.admit(row, _guests(row))
+        for update in updates:
+            self.show_update(update.node_id, judge_update(update))
 
     @property
     def settings(self) -> Settings:
@@ -328,6 +341,42 @@ class Nodes:
         else:
             self.activate(node, actor)
 
+    def keep_update(
+        self, words: str, actor: Actor, decide: Callable[[Connection, Node], UpdateDecision]
+    ) -> Node:
+        """Let the update of a node begin, go on or end; `decide` writes in the same transaction."""
+        with self._deciding:
+            with self._store.write() as connection:
+                row = _find(connection, words)
+                _check_approved(row)
+                with self._lock:
+                    node = self._presence.overlay(make_node(row))
+                decision = decide(connection, node)
+                node_rows.update_node(connection, row.id, maintenance=decision.maintenance)
+                if decision.event is not None:
+                    events.record(connection, decision.event, actor, self._clock())
+            self._follow(row.id)
+            with self._lock:
+                live = self._need_live(row.id)
+                live.maintenance, live.update = decision.maintenance, decision.verdict
+                self._presence.settle(live)
+            self.tick()
+        return self.get(row.id)
+
+    def show_update(self, node: str, verdict: Verdict | None) -> None:
+        """Show how the update of a node stands; nothing is stored, and nobody waits."""
+        with self._lock:
+            live = self._presence.find(node)
+            if live is not None:
+                live.update = verdict
+                self._presence.settle(live)
+
+    def check_no_update(self, node: str) -> None:
+        """See that a node is not being updated. Raises VirtnodeError (conflict)."""
+        with self._store.read() as connection:
+            row = _need(connection, node)
+            _check_no_update(connection, row)
+
     def note_reboot(self, node: str, actor: Actor) -> None:
         """Note that a node was asked to reboot, so that nobody wonders where it is."""
         with self._deciding:
@@ -391,7 +440,10 @@ class Nodes:
             with self._store.write() as connection:
                 row = _find(connection, words)
                 _check_approved(row)
-                if row.maintenance is maintenance:
+                _check_no_update(connection, row)
+                # What a bad update left behind is neither, and may become either.
+                acknowledged = update_rows.acknowledge(connection, row.id)
+                if row.maintenance is maintenance and not acknowledged:
                     state = "in maintenance" if maintenance else "active"
                     raise VirtnodeError(Code.CONFLICT, f"{row.name} is {state} already")
                 node_rows.update_node(connection, row.id, maintenance=maintenance)
@@ -402,7 +454,7 @@ class Nodes:
             self._follow(row.id)
             with self._lock:
                 live = self._need_live(row.id)
-                live.maintenance = maintenance
+                live.maintenance, live.update = maintenance, None
                 self._presence.settle(live)
             self.tick()
         return self.get(row.id)
@@ -513,6 +565,16 @@ def _need_approved(connection: Connection, node: str) -> NodeRow:
 def _check_approved(row: NodeRow) -> None:
     if row.state not in APPROVED_STATES:
         raise VirtnodeError(Code.CONFLICT, f"{row.name} is {row.state}", "approve it first")
+
+
+def _check_no_update(connection: Connection, row: NodeRow) -> None:
+    update = update_rows.find_update(connection, row.id)
+    if update is not None and is_under_way(update):
+        raise VirtnodeError(
+            Code.CONFLICT,
+            f"{row.name} is being updated to {update.version}",
+            f"wait; virtnode-engine nodes updates {row.name} tells how it goes",
+        )
 
 
 def _not_pending(row: NodeRow) -> VirtnodeError:

@@ -50,6 +50,10 @@ class Settings:
     """How long after the engine's start no node becomes unreachable."""
     reboot_seconds: float = 600.0
     """How long a reboot may take."""
+    update_seconds: float = 1800.0
+    """How long the update of a node may take."""
+    update_poll_seconds: float = 2.0
+    """How often a node that is updated is asked how it goes."""
     max_pending: int = 1000
     max_pending_per_address: int = 200
     event_days: float = 90.0

@@ -42,6 +42,8 @@ class Live:
     steady_flush: float = 0.0
     dirty: bool = False
     rebooting_since: float | None = None
+    update: Verdict | None = None
+    """What its update makes of its state, while that has a say."""
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,7 @@ class Presence:
             engine_age=now - self._started,
             maintenance=live.maintenance,
             rebooting=None if live.rebooting_since is None else now - live.rebooting_since,
+            update=live.update,
         )
 
 

@@ -10,11 +10,11 @@ import socket
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 from engine.accounts import Accounts, SessionLimits, create_administrator
 from engine.administration import Administration
@@ -24,6 +24,7 @@ from engine.control import ControlServer
 from engine.events import Actor
 from engine.files import write_file
 from engine.home import find_names, listen, locked_home
+from engine.images import Images
 from engine.link_server import Limits, LinkServer
 from engine.nodes import Nodes
 from engine.options import ServeOptions, Settings, database_url
@@ -33,11 +34,19 @@ from engine.rest.app import make_app
 from engine.rest.metrics import Metric, Metrics, Sample
 from engine.rest.services import Services
 from engine.rest_server import RestServer
+from engine.rolls import Rolls
 from engine.store.database import Store, open_store
+from engine.update_driver import UpdateDriver
+from engine.update_verbs import UpdateAdministration
+from engine.updates import POLL_TIMEOUT, Updatable, Updates
+from nodelib.bus_update import PackageChange
 from nodelib.errors import VirtnodeError
+from nodelib.link import Verb
 
 logger = logging.getLogger(__name__)
 
+Q = TypeVar("Q")
+R = TypeVar("R")
 TICK = 1.0
 RENEWAL_CHECK = 3600.0
 TRUST_TIMEOUT = 60.0
@@ -62,6 +71,15 @@ class Sockets:
 
 
 @dataclass(frozen=True)
+class Updating:
+    """What updates nodes: images, updates, rolls, and what keeps them going."""
+
+    images: Images
+    updates: Updates
+    rolls: Rolls
+
+
+@dataclass(frozen=True)
 class Engine:
     """A running engine's parts."""
 
@@ -73,6 +91,7 @@ class Engine:
     rest: RestServer
     control: ControlServer
     sockets: Sockets
+    updating: Updating
     clock: Callable[[], float]
 
     @property
@@ -124,16 +143,20 @@ async def running_engine(
             stack.enter_context(listen(options.listen, options.rest_port, "--rest-port")),
         )
         nodes = Nodes(store, pki, clock=clocks.wall, steady=clocks.steady)
+        updating = _make_updating(options.home, store, nodes, clocks.wall)
         link = LinkServer(
             nodes,
             pki,
             Archives(options.home, store, clocks.wall),
+            updating.images,
             engine_id=load_identifier(options.home),
             version=own_version(),
             limits=limits,
             clock=clocks.wall,
         )
-        rest = RestServer(make_app(_make_services(options, store, pki, nodes, link, clocks)), pki.server_file)
+        rest = RestServer(
+            make_app(_make_services(options, store, pki, nodes, link, updating, clocks)), pki.server_file
+        )
         loop = asyncio.get_running_loop()
         administration = Administration(
             options.home,
@@ -143,16 +166,42 @@ async def running_engine(
             clocks.wall,
             announce=functools.partial(_announce_trust, loop, link, rest, pki, names, clocks.wall),
             reboot=functools.partial(_reboot, loop, link),
+            updating=_make_update_administration(loop, link, updating),
         )
         control = ControlServer(options.home, administration)
-        engine = Engine(names, store, pki, nodes, link, rest, control, sockets, clocks.wall)
+        engine = Engine(names, store, pki, nodes, link, rest, control, sockets, updating, clocks.wall)
         await _start(engine, stack)
         _welcome(engine, make_first_administrator(store), output)
         yield engine
 
 
+def _make_updating(home: Path, store: Store, nodes: Nodes, clock: Callable[[], float]) -> Updating:
+    images = Images(home, store, clock)
+    updates = Updates(store, nodes, images, clock)
+    return Updating(images, updates, Rolls(store, nodes, images, updates, clock))
+
+
+def _make_update_administration(
+    loop: asyncio.AbstractEventLoop, link: LinkServer, updating: Updating
+) -> UpdateAdministration:
+    def compare(found: Updatable) -> tuple[PackageChange, ...]:
+        """Ask a node what it is made of; called from a thread."""
+        work = updating.updates.compare_packages(found, link)
+        return asyncio.run_coroutine_threadsafe(work, loop).result(TRUST_TIMEOUT)
+
+    return UpdateAdministration(
+        updating.images, updating.updates, updating.rolls, need_engine=lambda: None, compare=compare
+    )
+
+
 def _make_services(
-    options: ServeOptions, store: Store, pki: Pki, nodes: Nodes, link: LinkServer, clocks: Clocks
+    options: ServeOptions,
+    store: Store,
+    pki: Pki,
+    nodes: Nodes,
+    link: LinkServer,
+    updating: Updating,
+    clocks: Clocks,
 ) -> Services:
     return Services(
         store=store,
@@ -162,6 +211,9 @@ def _make_services(
         nodes=nodes,
         link=_LinkFromAfar(link, asyncio.get_running_loop()),
         archives=Archives(options.home, store, clocks.wall),
+        updates=updating.updates,
+        rolls=updating.rolls,
+        images=updating.images,
         authority=pki.trust_bundle,
         engine_id=load_identifier(options.home),
         version=own_version(),
@@ -182,13 +234,25 @@ class _LinkFromAfar:
         work = asyncio.run_coroutine_threadsafe(self._link.reboot(node, actor), self._loop)
         await asyncio.wrap_future(work)
 
+    async def call(self, node: str, verb: Verb[Q, R], request: Q, timeout: float = POLL_TIMEOUT) -> R:
+        """Ask a node."""
+        work = asyncio.run_coroutine_threadsafe(self._link.call(node, verb, request, timeout), self._loop)
+        return await asyncio.wrap_future(work)
+
 
 async def _start(engine: Engine, stack: contextlib.AsyncExitStack) -> None:
     """Start all parts. What is started last is stopped first; states are kept before connections go."""
     stack.push_async_callback(engine.link.stop)
     await engine.link.start(engine.sockets.link)
     stack.callback(engine.nodes.tick, everything=True)
-    await stack.enter_async_context(_ticking(engine))
+    await stack.enter_async_context(_in_background(_tick_forever(engine)))
+    driver = UpdateDriver(
+        engine.updating.updates,
+        engine.updating.rolls,
+        engine.link,
+        lambda: engine.nodes.settings.update_poll_seconds,
+    )
+    await stack.enter_async_context(_in_background(driver.run()))
     await engine.rest.start(engine.sockets.rest)
     stack.push_async_callback(engine.rest.stop)
     await engine.control.start()
@@ -263,8 +327,8 @@ def _welcome(engine: Engine, password: str, output: TextIO) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _ticking(engine: Engine) -> AsyncIterator[None]:
-    task = asyncio.create_task(_tick_forever(engine))
+async def _in_background(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
     try:
         yield
     finally:

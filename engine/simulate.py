@@ -11,7 +11,7 @@ import statistics
 import tempfile
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -44,6 +44,8 @@ logger = logging.getLogger(__name__)
 Q = TypeVar("Q")
 R = TypeVar("R")
 TIMEOUT = 60.0
+AWAY = (OSError, WebSocketException, TimeoutError, EOFError)
+"""What tells that the engine is not there."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class SimulateOptions:
     seconds: float = 60.0
     at_once: int = 50
     heartbeat_interval: float = HEARTBEAT_INTERVAL
+    updates: str = ""
+    """What becomes of updates: succeed, roll-back or fail; without it nodes answer nothing."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,9 @@ class Measurements:
     errors: list[str] = field(default_factory=list)
 
 
+Live = Callable[["SimulateOptions", str, "SimulatedNode", Measurements], Awaitable[None]]
+
+
 class SimulatedNode:
     """A node: its key, what it says it is, and its certificate once it has one."""
 
@@ -94,6 +101,8 @@ class SimulatedNode:
         made_up = Hardware("virtnode", "simulated", f"S{number:06}", str(uuid.uuid4()))
         self.facts = Facts(
             hostname=f"sim-{number:05}",
+            product="virtnode 0.1.0 (simulated)",
+            build_id="simulated-0",
             hardware=hardware or made_up,
             cpu=Cpu(model="simulated", architecture="x86_64", sockets=1, cores=4, threads=8),
             memory=Memory(total_bytes=64 << 30, available_bytes=48 << 30),
@@ -211,8 +220,11 @@ async def register(
     return reply
 
 
-async def simulate(options: SimulateOptions) -> Report:
-    """Register all nodes, keep them connected with heartbeats for a time, and tell how it went."""
+async def simulate(options: SimulateOptions, live: "Live | None" = None) -> Report:
+    """Register all nodes, keep them connected with heartbeats for a time, and tell how it went.
+
+    `live` is how each spends its time, if not with heartbeats alone.
+    """
     measurements = Measurements()
     try:
         authority = await find_authority(options.host, options.port, options.pin)
@@ -228,7 +240,10 @@ async def simulate(options: SimulateOptions) -> Report:
     registered = time.perf_counter() - begun
     begun = time.perf_counter()
     joined = [node for node in nodes if node.certificate]
-    await asyncio.gather(*(_live(options, authority, node, turns, measurements) for node in joined))
+    if live is not None:
+        await asyncio.gather(*(live(options, authority, node, measurements) for node in joined))
+    else:
+        await asyncio.gather(*(_live(options, authority, node, turns, measurements) for node in joined))
     lived = time.perf_counter() - begun
     return Report(
         nodes=options.nodes,

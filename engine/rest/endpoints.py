@@ -1,7 +1,7 @@
 """All that can be asked of the engine, and who may."""
 
 from engine.accounts import Role
-from engine.rest import archives, eventlog, hosts, places, root, sso, users
+from engine.rest import archives, eventlog, hosts, places, root, sso, updates, users
 from engine.rest.endpoint import API_PATH, Call, Endpoint, Handler, Parameter, Plain
 from engine.rest.openapi import make_openapi
 from engine.rest.resources import (
@@ -16,9 +16,11 @@ from engine.rest.resources import (
     EVENT,
     EVENTS,
     HOST,
+    HOST_UPDATES,
     HOSTS,
     NIC,
     NICS,
+    ROLL,
     STATISTIC,
     STATISTICS,
     STORAGE,
@@ -37,6 +39,7 @@ FOLLOW = Parameter(
     "follow", Scalar.TEXT, "What to show instead of a link: nics, statistics, storages, cluster; with commas."
 )
 ALL_CONTENT = Parameter("all_content", Scalar.BOOLEAN, "Show the certificate as well.")
+IMAGE = Parameter("image", Scalar.TEXT, "Version, build or digest; the newest that fits without it.")
 FORCE = Parameter("force", Scalar.BOOLEAN, "Accepted and without effect: a host is removed whatever it does.")
 
 SSO_PATH = "/ovirt-engine/sso/oauth/token"
@@ -57,10 +60,10 @@ def _reader(
     return Endpoint("GET", API_PATH + path, role, handler, (handler.__doc__ or "").strip(), reply, parameters)
 
 
-def _action(name: str, handler: Handler) -> Endpoint:
+def _action(name: str, handler: Handler, collection: str = "hosts") -> Endpoint:
     about = (handler.__doc__ or "").strip()
     return Endpoint(
-        "POST", f"{API_PATH}/hosts/{{id}}/{name}", Role.OPERATOR, handler, about, ACTION, body=ACTION
+        "POST", f"{API_PATH}/{collection}/{{id}}/{name}", Role.OPERATOR, handler, about, ACTION, body=ACTION
     )
 
 
@@ -82,6 +85,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _action("activate", hosts.activate_host),
     _action("deactivate", hosts.deactivate_host),
     _action("fence", hosts.fence_host),
+    _action("upgradecheck", updates.check_host),
+    _action("upgrade", updates.upgrade_host),
+    _reader("/hosts/{id}/updates", updates.get_updates, HOST_UPDATES, IMAGE),
     _reader("/hosts/{id}/virtnode", hosts.get_virtnode, VIRTNODE),
     _reader("/hosts/{id}/nics", hosts.list_nics, NICS, MAX),
     _reader("/hosts/{id}/nics/{part}", hosts.get_nic, NIC),
@@ -109,6 +115,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     _reader("/clusters", places.list_clusters, CLUSTERS, SEARCH, CASE, MAX),
     _reader("/clusters/{id}", places.get_cluster, CLUSTER),
+    _action("upgrade", updates.upgrade_cluster, "clusters"),
+    _reader("/clusters/{id}/roll", updates.get_roll, ROLL),
     _reader("/datacenters", places.list_data_centers, DATA_CENTERS, SEARCH, CASE, MAX),
     _reader("/datacenters/{id}", places.get_data_center, DATA_CENTER),
     _reader("/datacenters/{id}/clusters", places.list_clusters_of, CLUSTERS, MAX),

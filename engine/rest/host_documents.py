@@ -34,6 +34,7 @@ class HostView:
 
     node: Node
     cluster: Document
+    update_available: bool = False
 
     @property
     def href(self) -> str:
@@ -83,7 +84,7 @@ def host_document(view: HostView, *, all_content: bool = False) -> dict[str, Val
         "numa_supported": len(facts.numa) > 1,
         "power_management": {"enabled": False, "kdump_detection": False},
         "spm": {"status": "none", "priority": 1},
-        "update_available": False,
+        "update_available": view.update_available,
         "summary": _summary(view),
         "cluster": cluster_reference(view.cluster),
     }

@@ -2,11 +2,13 @@
 
 import functools
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ParamSpec
 
 import anyio.to_thread
 
+from engine.images import choose_image
+from engine.node import Node
 from engine.rest.endpoint import API_PATH, Call
 from engine.rest.host_documents import HostView, host_document, virtnode_document
 from engine.rest.host_parts import nic_documents, statistic_documents, storage_documents
@@ -14,6 +16,7 @@ from engine.rest.places import cluster_documents
 from engine.rest.resources import HOST
 from engine.rest.search import find_value, parse_search
 from engine.rest.shapes import Document, Value
+from engine.store.image_rows import ImageRow
 from nodelib.approval import read_approval_code
 from nodelib.errors import Code, VirtnodeError
 
@@ -38,7 +41,8 @@ async def list_hosts(call: Call) -> Value:
     def load() -> list[Document]:
         clusters, most = _load_clusters(call), call.number("max")
         nodes = call.services.nodes.list(search.enough(most))
-        views = {node.id: HostView(node, clusters[node.cluster_id]) for node in nodes}
+        images = _load_images(call)
+        views = {node.id: _make_view(node, clusters, images) for node in nodes}
         documents = [host_document(view, all_content=call.flag("all_content")) for view in views.values()]
         found = search.select(documents, most)
         return [_follow(document, views[str(document["id"])], wanted) for document in found]
@@ -164,9 +168,17 @@ async def _in_thread(
 async def _load_view(call: Call) -> HostView:
     def load() -> HostView:
         node = call.services.nodes.get(call.path["id"])
-        return HostView(node, _load_clusters(call)[node.cluster_id])
+        return _make_view(node, _load_clusters(call), _load_images(call))
 
     return await anyio.to_thread.run_sync(load)
+
+
+def _make_view(node: Node, clusters: Mapping[str, Document], images: Sequence[ImageRow]) -> HostView:
+    return HostView(node, clusters[node.cluster_id], choose_image(images, node) is not None)
+
+
+def _load_images(call: Call) -> list[ImageRow]:
+    return [image.row for image in call.services.images.list()]
 
 
 def _load_clusters(call: Call) -> dict[str, Document]:

@@ -8,6 +8,7 @@ from engine.rest.endpoint import API_PATH, Call
 from engine.rest.resources import CLUSTER, DATA_CENTER
 from engine.rest.search import parse_search
 from engine.rest.shapes import Document, Shape, Value
+from engine.rest.updates import roll_summary
 from engine.store import node_rows, place_rows
 from engine.store.database import Connection
 from nodelib.errors import Code, VirtnodeError
@@ -19,12 +20,12 @@ LEVEL: Document = {"major": 4, "minor": 7}
 
 async def list_clusters(call: Call) -> Value:
     """List the clusters that a search finds."""
-    return _found(call, CLUSTER, await _load(call, cluster_documents))
+    return _found(call, CLUSTER, await _load_clusters(call))
 
 
 async def get_cluster(call: Call) -> Value:
     """Show a cluster."""
-    return _one(call, await _load(call, cluster_documents), "cluster")
+    return _one(call, await _load_clusters(call), "cluster")
 
 
 async def list_data_centers(call: Call) -> Value:
@@ -40,7 +41,7 @@ async def get_data_center(call: Call) -> Value:
 async def list_clusters_of(call: Call) -> Value:
     """List the clusters of a data centre."""
     center = _one(call, await _load(call, data_center_documents), "data centre")
-    clusters = await _load(call, cluster_documents)
+    clusters = await _load_clusters(call)
     return [one for one in clusters if _center_id(one) == center["id"]][: call.number("max")]
 
 
@@ -113,6 +114,17 @@ def _one(call: Call, documents: list[Document], what: str) -> Document:
 def _center_id(cluster: Document) -> Value:
     center = cluster["data_center"]
     return center["id"] if isinstance(center, dict) else ""
+
+
+async def _load_clusters(call: Call) -> list[Document]:
+    """Describe all clusters, and whether their hosts are being updated."""
+    clusters = await _load(call, cluster_documents)
+    rolls = call.services.rolls
+
+    def add_rolls() -> list[Document]:
+        return [{**one, **roll_summary(rolls.latest(str(one["id"])))} for one in clusters]
+
+    return await anyio.to_thread.run_sync(add_rolls)
 
 
 async def _load(call: Call, describe: Callable[[Connection], list[Document]]) -> list[Document]:

@@ -141,6 +141,75 @@ DATA_CENTER = Shape(
 )
 DATA_CENTERS = Many(DATA_CENTER, "data_center", "data_centers")
 
+ROLL_STATES = ("none", "running", "stopping", "done", "stopped", "failed")
+ROLL = Shape(
+    "roll",
+    (
+        choice("state", ROLL_STATES),
+        text("reason", "Why it stands so: the host that failed, and its reason."),
+        text("version", "Of the image."),
+        text("build"),
+        integer("percent"),
+        moment("started"),
+        moment("finished"),
+        text("correlation_id"),
+        Field(
+            "hosts",
+            Many(
+                Shape(
+                    "host",
+                    (
+                        text("name"),
+                        choice("state", ("waiting", "updating", "kept", "skipped", "failed")),
+                        text("reason"),
+                    ),
+                    identified=True,
+                ),
+                "host",
+            ),
+        ),
+        reference("cluster"),
+    ),
+    "The update of a cluster's hosts, one after the other, in this order.",
+    identified=True,
+)
+
+UPDATE_PHASES = ("ordering", "installing", "rebooting", "trial", "kept", "rolled-back", "failed")
+HOST_UPDATES = Shape(
+    "host_updates",
+    (
+        text("installed_version", "What the host runs, as it says."),
+        text("installed_build"),
+        boolean("update_available"),
+        text("available_version", "Of the newest image that fits, or of the one that was asked for."),
+        text("available_build"),
+        text("available_digest"),
+        text("system"),
+        integer("size", "In bytes."),
+        Field(
+            "packages",
+            Many(Shape("package", (text("name"), text("before"), text("after"))), "package"),
+            "What would change; empty where it is absent.",
+        ),
+        part(
+            "last",
+            choice("phase", UPDATE_PHASES),
+            text("version"),
+            text("build"),
+            text("reason"),
+            text("action", "The one thing to do next."),
+            moment("started"),
+            moment("since"),
+            moment("deadline", "When it counts as failed."),
+            text("correlation_id"),
+            about="How its newest update stands.",
+        ),
+        reference("host"),
+    ),
+    "What a host runs and could run.",
+    identified=True,
+)
+
 CLUSTER = Shape(
     "cluster",
     (
@@ -150,10 +219,15 @@ CLUSTER = Shape(
         boolean("gluster_service"),
         part("cpu", choice("architecture", ("x86_64", "aarch64", "undefined")), text("type")),
         version("version"),
+        boolean("upgrade_in_progress"),
+        integer("upgrade_percent_complete"),
+        text("upgrade_correlation_id"),
         reference("data_center", text("name")),
     ),
     "Hosts that guests can move between.",
     identified=True,
+    links=(("roll", "roll"),),
+    actions=("upgrade",),
     search={
         "name": ("name",),
         "description": ("description",),
@@ -239,7 +313,7 @@ HOST = Shape(
             integer("priority"),
             about="Storage has no master; clients count on being told so.",
         ),
-        boolean("update_available"),
+        boolean("update_available", "A newer image that fits is here."),
         part("summary", integer("active"), integer("total"), about="Guests."),
         Field("certificate", Shape("certificate", (text("organization"), text("subject"))), on_request=True),
         Field("cluster", CLUSTER),
@@ -249,8 +323,8 @@ HOST = Shape(
     ),
     "A node.",
     identified=True,
-    links=(("virtnode", "virtnode"), ("archives", "archives")),
-    actions=("approve", "reject", "activate", "deactivate", "fence"),
+    links=(("virtnode", "virtnode"), ("archives", "archives"), ("updates", "updates")),
+    actions=("approve", "reject", "activate", "deactivate", "fence", "upgradecheck", "upgrade"),
     search={
         "name": ("name",),
         "comment": ("comment",),
@@ -332,6 +406,17 @@ ACTION = Shape(
         reference("cluster", text("name"), about="For approve: where the node belongs."),
         text("approval_code", "For approve: refused unless it is the node's."),
         choice("fence_type", ("restart",), "For fence: what to do; a host reboots by itself."),
+        text("image", "For upgrade: version, build or digest; the newest that fits without it."),
+        boolean("reboot", "Accepted and without effect: a host restarts into what it was updated to."),
+        integer("timeout", "For upgrade of a host: minutes that it may take."),
+        boolean("stop_guests", "For upgrade: shut virtual machines down that still run there."),
+        choice(
+            "upgrade_action",
+            ("start", "finish", "update_progress"),
+            "For upgrade of a cluster; update_progress changes nothing, for the engine counts by itself.",
+        ),
+        integer("upgrade_percent_complete", "Accepted and without effect."),
+        text("correlation_id", "For upgrade of a cluster: kept with all events that it causes."),
         boolean("replace", "For approve: take over the node whose hardware this one claims."),
         Field("fault", FAULT),
     ),
@@ -369,6 +454,7 @@ API = Shape(
 )
 
 RESOURCES = (
-    ACTION, API, ARCHIVE, CLUSTER, DATA_CENTER, EVENT, FAULT, HOST, NIC, STATISTIC, STORAGE, USER, VIRTNODE,
+    ACTION, API, ARCHIVE, CLUSTER, DATA_CENTER, EVENT, FAULT, HOST, HOST_UPDATES, NIC, ROLL, STATISTIC,
+    STORAGE, USER, VIRTNODE,
 )  # fmt: skip
 """Each has a name of its own in the OpenAPI document."""

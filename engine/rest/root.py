@@ -1,6 +1,7 @@
 """Where everything begins: what this is, what there is, who is asking; and what is no resource."""
 
 import json
+from collections import Counter
 
 import anyio.to_thread
 
@@ -14,6 +15,7 @@ from nodelib.link import NodeState
 
 API_VERSION: Value = {"major": 4, "minor": 5, "build": 0, "revision": 0, "full_version": "4.5.0"}
 """Clients choose what they ask by oVirt's version; this is the one whose documentation was followed."""
+MOST_IMAGES = 50
 CA_FORMATS = ("X509-PEM-CA", "X509-PEM")
 
 
@@ -52,7 +54,14 @@ async def get_metrics(call: Call) -> Plain:
         counts[node.state] += 1
     samples = tuple(Sample(count, {"state": state.value}) for state, count in counts.items())
     metric = Metric("virtnode_nodes", "gauge", "Nodes by state.", samples)
-    return Plain(call.services.metrics.render([metric]), MEDIA_TYPE)
+    images = Counter((node.facts.product, node.facts.build_id) for node in nodes)
+    by_image = tuple(
+        Sample(count, {"image": product, "build": build})
+        for (product, build), count in images.most_common(MOST_IMAGES)
+    )
+    about = "Nodes by the image that they run, the most frequent ones."
+    running = Metric("virtnode_nodes_by_image", "gauge", about, by_image)
+    return Plain(call.services.metrics.render([metric, running]), MEDIA_TYPE)
 
 
 async def get_pki_resource(call: Call) -> Plain:

@@ -8,13 +8,16 @@ from typing import Protocol
 from engine.accounts import Accounts
 from engine.archives import Archives
 from engine.events import Actor
+from engine.images import Images
 from engine.nodes import Nodes
 from engine.rest.authentication import Doorkeeper
 from engine.rest.metrics import Metrics
+from engine.rolls import Rolls
 from engine.store.database import Store
+from engine.updates import Caller, Updates
 
 
-class Link(Protocol):
+class Link(Caller, Protocol):
     """The way to the nodes."""
 
     async def reboot(self, node: str, actor: Actor) -> None:
@@ -30,6 +33,9 @@ class Services:
     nodes: Nodes
     link: Link
     archives: Archives
+    images: Images
+    updates: Updates
+    rolls: Rolls
     authority: Callable[[], str]
     """The certificates of the engine's CA, as PEM."""
     engine_id: str

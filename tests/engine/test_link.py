@@ -1,6 +1,7 @@
 """The link, over real sockets and TLS, with a whole engine in this process."""
 
 import asyncio
+import base64
 import functools
 import json
 from pathlib import Path
@@ -11,6 +12,9 @@ from engine.administration import ChangeAuthority, OnNode
 from engine.link_server import Limits
 from engine.pki import pins_of
 from engine.simulate import SimulatedNode, Wire, dial, find_authority, node_context
+from engine.simulate_updates import LivingNode
+from engine.updates import UpdateWish
+from nodelib.bus_update import UpdateState
 from nodelib.errors import Code, VirtnodeError
 from nodelib.jsonrpc import Reply, Request, dump_reply
 from nodelib.link import (
@@ -33,6 +37,8 @@ from nodelib.link import (
     RenewRequest,
     Severity,
 )
+from nodelib.link_update import FETCH_IMAGE, IMAGE_PART, ImagePartRequest
+from tests.engine.bundles import write_bundle
 from tests.engine.links import closing, join, make_token, open_link
 from tests.engine.worlds import ADMIN, engine_at_work, eventually, in_loop
 
@@ -302,3 +308,48 @@ async def test_an_engine_that_starts_again_knows_its_nodes(tmp_path: Path) -> No
             await wire.hello()
             reply = await wire.call(HEARTBEAT, node.heartbeat(1.0))
             assert reply.state is NodeState.MAINTENANCE
+
+
+@in_loop
+async def test_images_are_for_those_who_were_told_to_take_them(tmp_path: Path) -> None:
+    """A stranger and a node without an order are refused; whoever was told gets the part that it asks for."""
+    async with engine_at_work(tmp_path) as engine:
+        source = write_bundle(tmp_path, size=1 << 20)
+        request = ImagePartRequest(engine.updating.images.add(source, ADMIN).row.digest, 1 << 20)
+        node, other = await join(engine), await join(engine, 1)
+        async with open_link(engine) as stranger:
+            wire = Wire(stranger)
+            await wire.hello()
+            with pytest.raises(VirtnodeError, match="without a certificate"):
+                await wire.call(FETCH_IMAGE, request)
+        async with open_link(engine, node) as first, open_link(engine, other) as second:
+            wires = Wire(first), Wire(second)
+            for wire, one in zip(wires, (node, other), strict=True):
+                await wire.hello()
+                await wire.call(HEARTBEAT, one.heartbeat(1.0, with_facts=True))
+            await asyncio.to_thread(engine.updating.updates.begin, node.id, UpdateWish(), ADMIN)
+            with pytest.raises(VirtnodeError, match="was not told to take this image"):
+                await wires[1].call(FETCH_IMAGE, request)
+            part = await wires[0].call(FETCH_IMAGE, request)
+            wanted = source.read_bytes()[request.offset : request.offset + IMAGE_PART]
+            assert base64.b64decode(part.data) == wanted
+            with pytest.raises(VirtnodeError, match="is being updated"):
+                await engine.link.reboot(node.id, ADMIN)
+
+
+@in_loop
+async def test_many_nodes_fetch_at_once(tmp_path: Path) -> None:
+    """More than there are turns, all of them whole, and heartbeats are answered meanwhile."""
+    async with engine_at_work(tmp_path) as engine:
+        engine.updating.images.add(write_bundle(tmp_path, size=1 << 20), ADMIN)
+        nodes = [LivingNode(await join(engine, number), step_seconds=0.05) for number in range(16)]
+        bundle = engine.pki.trust_bundle()
+        tasks = [asyncio.create_task(one.live("127.0.0.1", engine.link_port, bundle)) for one in nodes]
+        ids = [one.node.id for one in nodes]
+        await eventually(lambda: all(engine.nodes.get(node).state is NodeState.UP for node in ids))
+        for node in ids:
+            await asyncio.to_thread(engine.updating.updates.begin, node, UpdateWish(), ADMIN)
+        await eventually(lambda: all(one.view.state is UpdateState.KEPT for one in nodes), 50)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -15,6 +15,7 @@ import pytest
 from engine.main import main, make_parser
 from engine.simulate import SimulatedNode
 from engine.store.database import open_store
+from tests.engine.bundles import write_bundle
 from tests.engine.processes import PATIENCE, serving
 from tests.engine.worlds import World
 
@@ -110,6 +111,43 @@ def test_a_node_is_let_in_from_the_command_line(tmp_path: Path, capsys: pytest.C
     assert json.loads(capsys.readouterr().out)["rekey"] == "never"
 
 
+def test_images_updates_and_rolls_from_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Add, list, look, upgrade, roll, status, stop and remove, with a running engine and simulated nodes."""
+    home = tmp_path / "home"
+    with serving(home) as engine:
+        assert run("token", "create", "--uses", "2", "--home", home) == 0
+        token = capsys.readouterr().out.strip()
+        where = ("--engine", f"127.0.0.1:{engine.port}", "--pin", engine.pin, "--token", token)
+        assert (
+            run("simulate", *where, "--nodes", "2", "--seconds", "1", "--updates", "succeed", "--json") == 0
+        )
+        report = json.loads(capsys.readouterr().out)
+        assert (report["registered"], report["errors"]) == (2, [])
+        assert run("image", "add", write_bundle(tmp_path), "--home", home) == 0
+        assert "0.2.0 (build-0.2.0) is here" in capsys.readouterr().out
+        assert run("image", "list", "--home", home) == 0
+        assert re.search(r"0\.2\.0 +build-0\.2\.0 +simulated 2", capsys.readouterr().out)
+        assert run("nodes", "updates", "sim-00000", "--home", home) == 0
+        assert re.search(r"available +0\.2\.0 \(build-0\.2\.0\)", capsys.readouterr().out)
+        assert run("nodes", "upgrade", "sim-00000", "--home", home) == 1
+        assert "sim-00000 is not connected" in capsys.readouterr().err
+        assert run("roll", "status", "--home", home) == 0
+        assert "Default was never rolled" in capsys.readouterr().out
+        assert run("roll", "Default", "--image", "0.2.0", "--one-at-a-time", "--home", home) == 0
+        assert "Default to 0.2.0 (build-0.2.0): running, 0 %" in capsys.readouterr().out
+        assert run("image", "remove", "0.2.0", "--home", home) == 1
+        assert run("roll", "stop", "--json", "--home", home) == 0
+        capsys.readouterr()
+    assert run("image", "list", "--json", "--home", home) == 0
+    assert json.loads(capsys.readouterr().out)[0]["here"] is True
+    assert run("nodes", "upgrade", "sim-00000", "--home", home) == 1
+    assert "no engine runs here" in capsys.readouterr().err
+    assert run("roll", "status", "--home", home) == 0
+    assert re.search(r"sim-00000 +waiting", capsys.readouterr().out)
+
+
 def test_without_an_engine_the_database_is_used(
     world: World, database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -186,5 +224,16 @@ def test_a_socket_that_a_dead_engine_left_is_no_engine(world: World, tmp_path: P
 def test_every_verb_has_help() -> None:
     """Nothing is listed without a word on what it does."""
     text = make_parser().format_help()
-    for verb in ("serve", "token", "nodes", "ca", "settings", "backup", "restore", "simulate"):
+    for verb in (
+        "serve",
+        "token",
+        "nodes",
+        "image",
+        "roll",
+        "ca",
+        "settings",
+        "backup",
+        "restore",
+        "simulate",
+    ):
         assert re.search(rf"^ +{verb} +\w", text, re.MULTILINE), verb

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from engine.store.migrations import m0001_first_tables
+from engine.store.migrations import m0001_first_tables, m0002_updates
 
 
 @dataclass(frozen=True)
@@ -19,4 +19,4 @@ class Migration:
     apply: Callable[[Connection], None]
 
 
-MIGRATIONS = (Migration(1, m0001_first_tables.apply),)
+MIGRATIONS = (Migration(1, m0001_first_tables.apply), Migration(2, m0002_updates.apply))

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 from xml.etree.ElementTree import Element
 
 import httpx
@@ -17,18 +18,25 @@ from starlette.types import ASGIApp
 from engine.accounts import Account, Accounts, Role
 from engine.archives import Archives
 from engine.events import Actor
+from engine.images import Images
 from engine.nodes import Identity, Nodes
 from engine.passwords import Scrypt
 from engine.pki import KeyPair, Pki, make_key_pair
 from engine.rest.app import make_app
 from engine.rest.metrics import Metric, Metrics, Sample
 from engine.rest.services import Services
+from engine.rolls import Rolls
 from engine.store.database import open_store
+from engine.updates import Updates
+from nodelib.codec import decode_lenient, encode
 from nodelib.errors import Code, VirtnodeError
 from nodelib.facts import Cpu, Disk, Facts, Hardware, Memory, Nic, Virtualisation
 from nodelib.ladder import Rung, Step, StepState
-from nodelib.link import PROTOCOL, ArchivePart, Heartbeat, RegisterRequest, register_proof
+from nodelib.link import PROTOCOL, ArchivePart, Heartbeat, RegisterRequest, Verb, register_proof
+from nodelib.link_update import GET_PACKAGES, PackagesReply
 
+Q = TypeVar("Q")
+R = TypeVar("R")
 API = "/ovirt-engine/api"
 CHEAP = Scrypt(n=16)
 """Passwords in tests are worth nothing, and hashed in no time."""
@@ -148,6 +156,13 @@ class Links:
         self._nodes = nodes
         self.rebooted: list[str] = []
         self.away: set[str] = set()
+        self.packages: dict[str, str] = {}
+
+    async def call(self, node: str, verb: Verb[Q, R], request: Q, timeout: float = 10.0) -> R:
+        """Answer for a node: what it is made of, if it is there."""
+        if node in self.away or verb.name != GET_PACKAGES.name:
+            raise VirtnodeError(Code.UNAVAILABLE, "the node is not connected", "try again when it is")
+        return decode_lenient(verb.reply, encode(PackagesReply("abc", self.packages)))
 
     async def reboot(self, node: str, actor: Actor) -> None:
         """Have a node reboot."""
@@ -227,12 +242,17 @@ def make_engine(folder: Path, database: str = "") -> TestEngine:
     made = {role: accounts.add(role.value, role, PASSWORD) for role in Role}
     nodes = Nodes(store, pki, clock=clock)
     links = Links(nodes)
+    images = Images(folder, store, clock)
+    updates = Updates(store, nodes, images, clock)
     services = Services(
         store=store,
         accounts=accounts,
         nodes=nodes,
         link=links,
         archives=Archives(folder, store, clock),
+        images=images,
+        updates=updates,
+        rolls=Rolls(store, nodes, images, updates, clock),
         authority=pki.trust_bundle,
         engine_id="00000000-0000-4000-8000-000000000001",
         version="0.1.0",

@@ -28,7 +28,8 @@ def test_a_host_is_told_in_xml(engine: TestEngine) -> None:
     assert host.findtext("cpu/name") == "Acme CPU & Sons"
     assert host.findtext("hardware_information/product_name") == "Server <9>"
     links = {link.get("rel"): link.get("href") for link in host.findall("link")}
-    below = {name: name for name in ("virtnode", "archives", "nics", "statistics")} | {"storages": "storage"}
+    names = ("virtnode", "archives", "updates", "nics", "statistics")
+    below = {name: name for name in names} | {"storages": "storage"}
     assert links == {rel: f"{API}/hosts/{node}/{path}" for rel, path in below.items()}
     assert [link.get("rel") for link in host.findall("actions/link")] == [
         "approve",
@@ -36,6 +37,8 @@ def test_a_host_is_told_in_xml(engine: TestEngine) -> None:
         "activate",
         "deactivate",
         "fence",
+        "upgradecheck",
+        "upgrade",
     ]
 
 
@@ -227,13 +230,14 @@ def test_links_are_followed(engine: TestEngine) -> None:
         "bond0.7",
         "br0",
     ]
-    assert [one["rel"] for one in _list(host.json("link"))] == ["virtnode", "archives"]
+    assert [one["rel"] for one in _list(host.json("link"))] == ["virtnode", "archives", "updates"]
     assert host.json("cluster", "virt_service") == "true"
     hosts = engine.ask("/hosts?follow=nics", accept="")
     assert len(hosts.xml.findall("host/nics/host_nic")) == 4
     assert [link.get("rel") for link in hosts.xml.findall("host/link")] == [
         "virtnode",
         "archives",
+        "updates",
         "statistics",
         "storages",
     ]

@@ -1,5 +1,6 @@
 """oVirt's own Python SDK, unmodified, against a running engine over TLS."""
 
+import dataclasses
 import io
 import re
 from collections.abc import Iterator
@@ -15,8 +16,10 @@ from engine.options import ServeOptions
 from engine.pki import make_key_pair
 from engine.serve import Engine, running_engine
 from nodelib.link import PROTOCOL, RegisterRequest, register_proof
+from tests.engine.bundles import write_bundle
 from tests.engine.rest.engines import FACTS, GIB, HEARTBEAT
 from tests.engine.rest.threads import DEADLINE, in_thread
+from tests.engine.worlds import ADMIN
 
 
 @dataclass(frozen=True)
@@ -169,4 +172,35 @@ def test_the_sdk_reads_the_rest(running: Running) -> None:
     assert newest.time is not None
     assert system.events_service().list(from_=newest.index) == []
     assert [user.user_name for user in system.users_service().list()] == ["admin@internal"]
+    connection.close()
+
+
+def test_the_sdk_upgrades_hosts_and_a_cluster(running: Running, tmp_path: Path) -> None:
+    """It checks and upgrades a host, and starts and finishes the upgrade of a cluster."""
+    connection = running.connect()
+    system = connection.system_service()
+    engine = running.engine
+    engine.updating.images.add(write_bundle(tmp_path, system="Debian GNU/Linux 13"), ADMIN)
+    nodes = [running.join(name) for name in ("rack-1", "rack-2")]
+    for node in nodes:
+        system.hosts_service().host_service(node).approve()
+        running.live(node)
+        engine.nodes.heartbeat(node, dataclasses.replace(HEARTBEAT, guests=0))
+    service = system.hosts_service().host_service(nodes[0])
+    service.upgrade_check()
+    assert service.get().update_available
+    service.upgrade(image="0.2.0", reboot=True, timeout=10)
+    assert service.get().status == types.HostStatus.INSTALLING
+    with pytest.raises(ovirtsdk4.Error, match="is being updated"):
+        service.upgrade()
+    cluster = system.clusters_service().list()[0]
+    upgrade = system.clusters_service().cluster_service(cluster.id).upgrade
+    upgrade(upgrade_action=types.ClusterUpgradeAction.START, correlation_id="c-1")
+    found = system.clusters_service().list()[0]
+    assert (found.upgrade_in_progress, found.upgrade_percent_complete) == (True, 0)
+    upgrade(upgrade_action=types.ClusterUpgradeAction.UPDATE_PROGRESS, upgrade_percent_complete=15)
+    upgrade(upgrade_action=types.ClusterUpgradeAction.FINISH)
+    roll = engine.updating.rolls.latest(cluster.id)
+    assert roll is not None
+    assert roll.row.correlation == "c-1"
     connection.close()
