@@ -19,8 +19,7 @@ from engine.durations import read_duration
 from engine.options import ServeOptions
 from engine.process import allow_many_files, keep_connections_small
 from engine.serve import serve
-from engine.simulate import SimulateOptions, report_lines, simulate
-from engine.simulate_updates import live_for_a_while
+from engine.simulate import Live, SimulateOptions, report_lines, simulate
 from nodelib.errors import Code, InvalidInput, VirtnodeError, exit_status
 from nodelib.link import LINK_PORT, REST_PORT, Nothing, Verb
 
@@ -446,7 +445,13 @@ def run_simulate(arguments: argparse.Namespace) -> None:
     )
     allow_many_files()
     keep_connections_small()
-    report = asyncio.run(simulate(options, live_for_a_while if options.updates else None))
+    live: Live | None = None
+    if options.updates:
+        # Nothing that an engine at work should carry along.
+        from engine.simulate_updates import live_for_a_while
+
+        live = live_for_a_while
+    report = asyncio.run(simulate(options, live))
     if arguments.json:
         print_json(report)
     else:
