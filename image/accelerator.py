@@ -37,6 +37,11 @@ class Accelerator:
     name: str
     options: tuple[str, ...]
 
+    @property
+    def emulated(self) -> bool:
+        """Tell whether the processor is emulated."""
+        return self.name != "kvm"
+
 
 def choose_accelerator(program: str = PROGRAM, *, kvm: Path = Path("/dev/kvm")) -> Accelerator:
     """Choose KVM if it ran a boot sector here just now, else emulation with AMD's SVM for nested guests.

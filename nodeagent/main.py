@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from pathlib import Path
 
 from nodeagent import bus_service
 from nodeagent.agent import Agent, Listeners
@@ -20,6 +21,8 @@ from nodelib.errors import VirtnodeError, exit_status
 logger = logging.getLogger(__name__)
 
 BANNER = "virtnode-banner.service"
+LOGIN_PROMPT = "run/virtnode/login-prompt"
+"""There once a login prompt has been, which shows the banner."""
 
 
 def main() -> int:
@@ -43,7 +46,7 @@ def serve(options: Options, services: Services, notifier: Notifier) -> None:
     loop = MainLoop()
     connection = bus_service.connect(options.bus)
     applier = Applier(options.root, (options.root / "proc/cmdline").read_text(), services)
-    signals = Signals(notifier, services)
+    signals = Signals(notifier, services, options.root / LOGIN_PROMPT)
     agent = Agent(options.root, applier, Listeners(signals.status, signals.ladder), Clocks())
     signals.service = service = BusService(connection, agent_methods(agent), loop.call_soon, agent.guard)
     name = bus_service.own_name(connection)
@@ -64,9 +67,10 @@ def serve(options: Options, services: Services, notifier: Notifier) -> None:
 class Signals:
     """Passes changes on to the bus, the service manager and the banner."""
 
-    def __init__(self, notifier: Notifier, services: Services) -> None:
+    def __init__(self, notifier: Notifier, services: Services, prompt: Path) -> None:
         self._notifier = notifier
         self._services = services
+        self._prompt = prompt
         self.service: BusService | None = None
 
     def status(self, status: Status) -> None:
@@ -77,6 +81,8 @@ class Signals:
             self.service.tell_status(status)
 
     def _refresh_banner(self) -> None:
+        if not self._prompt.exists():
+            return
         # A path unit would lose what changes while the banner is being made.
         try:
             self._services.restart_soon(BANNER)

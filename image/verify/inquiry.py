@@ -8,6 +8,13 @@ from pathlib import Path
 PORT = "org.virtnode.verify"
 """The virtio-serial port that the node answers through."""
 
+SAME_ADDRESSES = {"sysctl.extra": "kernel.randomize_va_space = 0\n"}
+"""A credential that keeps programs at the same addresses.
+
+An emulator keeps a translation of a program for each address that it ever ran at. With many of them a start takes
+twice as long, and may stand still for half a minute when memory that programs were in is used again.
+"""
+
 PATIENCE = 240
 """How many seconds the node itself waits for its start, for libvirt, and for a guest."""
 

@@ -18,8 +18,8 @@ from image.attachment import attach, find_bootable
 from image.firmware import prepare_firmware
 from image.medium import Kind
 from image.qemu import Bus, Drive, Machine, Port, Socket, qemu_command
-from image.verify.allowed import AllowedLine, load_allowed_lines
-from image.verify.inquiry import PORT, inquiry, write_credentials
+from image.verify.allowed import load_allowed_lines
+from image.verify.inquiry import PORT, SAME_ADDRESSES, inquiry, write_credentials
 from image.verify.kvm_guest import DISK_SERIAL, make_guest_disk
 from image.verify.matrix import CASES, Case
 from image.verify.node import NodeSockets, dump_screen, start_node, watch_node
@@ -43,7 +43,6 @@ class Setup:
     deadline: float = DEADLINE_SECONDS
     credentials: Mapping[str, str] = field(default_factory=dict)
     """Given to the node beside the inquiry, as text by name."""
-    allowed: tuple[AllowedLine, ...] = field(default_factory=load_allowed_lines)
     interrupted: threading.Event = field(default_factory=threading.Event)
     """Once set, running machines are ended and nothing is tried again."""
 
@@ -111,8 +110,7 @@ def verify_case(case: Case, artefact: Path, setup: Setup) -> Verdict:
         if verdict.passed or verdict.ending is Ending.INTERRUPTED:
             shutil.rmtree(folder)
             return dataclasses.replace(verdict, evidence=None)
-        emulated = setup.accelerator.name != "kvm"
-        if not lost_machine(case, verdict, emulated=emulated) or attempt == case.attempts:
+        if not lost_machine(case, verdict, emulated=setup.accelerator.emulated) or attempt == case.attempts:
             return verdict
         logger.warning(
             "%s: attempt %d of %d lost its machine (%s; see %s); trying again",
@@ -138,7 +136,8 @@ def _try_case(case: Case, artefact: Path, setup: Setup, evidence: Path) -> Verdi
                     interrupted=setup.interrupted.is_set,
                 )
                 report = parse_report(text)
-                reasons = judge(case, ending, report, allowed=setup.allowed, word=word)
+                allowed = load_allowed_lines(emulated=setup.accelerator.emulated)
+                reasons = judge(case, ending, report, allowed=allowed, word=word)
                 if reasons:
                     dump_screen(node, evidence / "screen.png")
     _write_evidence(evidence, text, report)
@@ -152,7 +151,8 @@ def _qemu_command(
 ) -> Iterator[tuple[str, ...]]:
     """Prepare what the machine of a case needs, and give the command that runs it."""
     folder = sockets.folder
-    credentials = {**inquiry(guest=case.guest), **setup.credentials}
+    emulation = SAME_ADDRESSES if setup.accelerator.emulated else {}
+    credentials = {**inquiry(guest=case.guest), **emulation, **setup.credentials}
     firmware = prepare_firmware(case.firmware, folder)
     with attach(artefact, folder, firmware=case.firmware, usb=case.usb) as attachment:
         drives = attachment.drives

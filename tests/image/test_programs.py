@@ -116,7 +116,7 @@ def test_a_real_root_runs_them(root: Path, tmp_path: Path) -> None:
     assert not list((root / HOME).rglob("RECORD"))
     assert all((root / path.lstrip("/")).exists() for path in own)
     enabled = {path.name for path in (root / "etc/systemd/system").glob("*.wants/*")}
-    assert {"virtnode-banner.service", "virtnode-agent.service", "virtnode-state.service"} <= enabled
+    assert {"virtnode-config.service", "virtnode-agent.service", "virtnode-state.service"} <= enabled
     assert "virtnode:x:" in (root / "etc/group").read_text()
     admin = [row for row in (root / "etc/shadow").read_text().splitlines() if row.startswith("admin:")]
     assert [row.split(":")[1:3] for row in admin] == [["!*", ""]]

@@ -153,10 +153,13 @@ def test_nobody_is_told_without_a_service_manager(tmp_path: Path) -> None:
         assert sock.recv(100) == b"STATUS=two lines\nREADY=1"
 
 
-def test_news_are_put_on_the_login_banner(caplog: pytest.LogCaptureFixture) -> None:
-    """Even while it is being made, which is begun anew; a service manager that refuses stops nothing."""
-    services = FakeServices()
-    Signals(Notifier({}), services).status(Status())
+def test_news_are_put_on_the_login_banner(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Once somebody sees it, even while it is being made; a service manager that refuses stops nothing."""
+    services, prompt = FakeServices(), tmp_path / "login-prompt"
+    Signals(Notifier({}), services, prompt).status(Status())
+    assert services.calls == []
+    prompt.touch()
+    Signals(Notifier({}), services, prompt).status(Status())
     assert services.calls == ["restart virtnode-banner.service soon"]
-    Signals(Notifier({}), FakeServices(refuse="restart")).status(Status())
+    Signals(Notifier({}), FakeServices(refuse="restart"), prompt).status(Status())
     assert "banner is not up to date" in caplog.text

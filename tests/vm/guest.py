@@ -22,7 +22,7 @@ from pathlib import Path
 from image.accelerator import Accelerator
 from image.netboot import copy_pxe, serve_folder
 from image.qemu import HOST_ADDRESS
-from image.verify.inquiry import unit_credentials, write_credentials
+from image.verify.inquiry import SAME_ADDRESSES, unit_credentials, write_credentials
 from nodelib.run import run
 
 logger = logging.getLogger(__name__)
@@ -228,6 +228,7 @@ class Guest:
     def _command(self) -> list[str]:
         hardware, folder = self.hardware, self.hardware.folder
         credentials = {"test-shell.sh": SHELL, **unit_credentials("test-shell.service", UNIT)}
+        credentials |= SAME_ADDRESSES if self.accelerator.emulated else {}
         files = write_credentials(credentials, folder)
         argv = [self.accelerator.program, "-no-user-config", "-nodefaults", *self.accelerator.options]
         argv += ["-machine", "q35", "-uuid", hardware.uuid, "-smbios", f"type=1,serial={hardware.uuid[:8]}"]

@@ -74,7 +74,8 @@ class Engine:
         def is_there() -> bool:
             return [node["state"] for node in self.nodes()] == [state]
 
-        wait_until(is_there, seconds, f"one node that is {state}; there are {self.nodes()}")
+        # Each question is a program that starts: more of them would take the node's processor away.
+        wait_until(is_there, seconds, f"one node that is {state}; there are {self.nodes()}", pause=4.0)
         return self.nodes()[0]
 
     def _listens(self) -> bool:

@@ -13,3 +13,17 @@ def test_no_entry_allows_everything() -> None:
     """A pattern that matches any text would hide real faults."""
     arbitrary = JournalLine("kernel", 3, "some text that nobody thought of")
     assert unexpected_lines((arbitrary,), load_allowed_lines()) == (arbitrary,)
+
+
+def test_a_stall_is_forgiven_to_emulation_alone() -> None:
+    """A real processor that stands still is a fault."""
+    said = (
+        "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:",
+        "rcu: \t(detected by 0, t=5264 jiffies, g=33505, q=19 ncpus=1)",
+        "rcu: rcu_preempt kthread starved for 5264 jiffies! g33505 f0x2 RCU_GP_WAIT_FQS(5) ->state=0x0 ->cpu=0",
+        "rcu: \tUnless rcu_preempt kthread gets sufficient CPU time, OOM is now expected behavior.",
+        "rcu: RCU grace-period kthread stack dump:",
+    )
+    lines = tuple(JournalLine("kernel", 3, text) for text in said)
+    assert unexpected_lines(lines, load_allowed_lines(emulated=True)) == ()
+    assert unexpected_lines(lines, load_allowed_lines()) == lines
