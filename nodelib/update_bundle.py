@@ -7,7 +7,8 @@ It is a tar archive, so that standard tools can look into it, and is read from f
     vmlinuz initrd.img root.squashfs
 
 A signature is Ed25519 over the very bytes of manifest.json, after the line SIGNED_PREFIX, so that it counts
-for nothing else. A key is named by the SHA-256 of its public half as DER (SubjectPublicKeyInfo), in hexadecimal.
+for nothing else. A key is named by the SHA-256 of its public half as DER (SubjectPublicKeyInfo), in
+hexadecimal.
 """
 
 from collections.abc import Mapping
