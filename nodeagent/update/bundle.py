@@ -1,4 +1,4 @@
-"""Update bundles: read from front to back in constant memory, and believed only once a key vouches for them."""
+"""Update bundles: read from front to back in constant memory, believed only once a key vouches for them."""
 
 import hashlib
 import re
@@ -45,13 +45,13 @@ class Bundle:
 
 def read_front(stream: IO[bytes], root: Path) -> Bundle:
     """Read manifest and signatures alone; raises VirtnodeError (invalid, denied)."""
-    with _opened(stream) as archive:
+    with _Opened(stream) as archive:
         return _read_front(archive, root)
 
 
 def verify_bundle(stream: IO[bytes], root: Path, on_bytes: Callable[[int], None]) -> Bundle:
     """Read a bundle to its end, and check every byte of it; raises VirtnodeError (invalid, denied)."""
-    with _opened(stream) as archive:
+    with _Opened(stream) as archive:
         front = _read_front(archive, root)
         places = {}
         for name in PAYLOAD:
@@ -83,7 +83,7 @@ def read_payload(stream: IO[bytes], bundle: Bundle, name: str) -> Iterator[bytes
         left -= len(block)
 
 
-class _opened:
+class _Opened:
     """A tar archive read from front to back; what tarfile says of a broken one is an error of ours."""
 
     def __init__(self, stream: IO[bytes]) -> None:
