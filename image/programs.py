@@ -22,6 +22,7 @@ LAUNCHERS = {
     "virtnode-config": "nodeagent.boot_config",
     "virtnode-console": "tui.main",
     "virtnode-state": "nodeagent.state_disk",
+    "virtnode-trial": "nodeagent.update.trial",
     "virtnodectl": "nodeagent.control",
 }
 """Program in /usr/bin: the module whose `main` it calls."""

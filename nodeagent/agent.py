@@ -46,13 +46,20 @@ from nodeagent.status import Observations, is_news, make_status, write_status
 from nodeagent.support import collect_support, with_parts, write_support
 from nodeagent.tree_files import TreeFiles
 from nodeagent.trust import read_pin
+from nodeagent.update.engine_image import EngineImages
+from nodeagent.update.health import Signs, read_units
+from nodeagent.update.image import read_packages
+from nodeagent.update.update import Surroundings as UpdateSurroundings
+from nodeagent.update.update import Update
 from nodeagent.uploads import Uploads
 from nodeagent.watch import Watch
 from nodelib.bus import JoinRequest, LadderReply, Notice, Status, SupportReply, SupportRequest
+from nodelib.bus_update import RollBack, UpdateView
 from nodelib.errors import Code, VirtnodeError
 from nodelib.facts import Facts
 from nodelib.ladder import Ladder, Rung
 from nodelib.link import ApplyReply, ApplyRequest, ConfigReply, Heartbeat
+from nodelib.link_update import PackagesReply, UpdateOrder
 from nodelib.run import run
 
 logger = logging.getLogger(__name__)
@@ -109,6 +116,7 @@ class Agent:
         self.closing = contextlib.ExitStack()
         """What else must end with the agent."""
         self.uploads = Uploads()
+        self._images = EngineImages()
         self._identity = load_identity(root)
         self._board = ProgressBoard(self._note_progress)
         self._events = EventQueue(root, clocks.wall)
@@ -123,12 +131,32 @@ class Agent:
                 clocks.wall,
             )
         )
+        self.update = Update(
+            UpdateSurroundings(
+                root,
+                self.command,
+                self._signs,
+                self._events,
+                clocks.wall,
+                clocks.monotonic,
+                self._images,
+            )
+        )
+        """Another image in the idle slot."""
         self.administrator = Administrator(
             root, self._configuration, self._events, clocks.monotonic, self.command, login
         )
         """The password and the lock."""
         joining = Joining(
-            self._identity, self, self._board, self._events, self.deeds, clocks, uploads=self.uploads
+            self._identity,
+            self,
+            self._board,
+            self._events,
+            self.deeds,
+            clocks,
+            uploads=self.uploads,
+            images=self._images,
+            asides=self.asides,
         )
         self.machine = Machine(
             root,
@@ -175,6 +203,7 @@ class Agent:
         self._watch.stop()
         self._source_watch.stop()
         self._link.stop()
+        self.update.stop()
         self.closing.close()
         self.deeds.shutdown(cancel_futures=True)
         for thread in (self._watch, self._source_watch, self._link):
@@ -214,7 +243,7 @@ class Agent:
         )
 
     def _notices(self, state: State, certificate_until: float) -> tuple[Notice, ...]:
-        return collect_notices(
+        found = collect_notices(
             Outlook(
                 now=self._clocks.wall(),
                 health=self._health,
@@ -223,6 +252,20 @@ class Agent:
                 certificate_until=certificate_until,
                 skew=self._board.now.skew,
             )
+        )
+        return (*self.update.notices, *found)
+
+    def _signs(self) -> Signs:
+        """Tell what an image on trial is judged by."""
+        units, is_starting = read_units(self.command)
+        return Signs(
+            ladder=self._ladder.ladder,
+            failed_units=units,
+            is_starting=is_starting,
+            libvirt_answers=bool(self._facts.virtualisation.libvirt),
+            change_waits=self._configuration.pending() is not None,
+            problems=self._configuration.problems,
+            is_connected=self._board.now.connected,
         )
 
     def hostname(self) -> str:
@@ -277,6 +320,22 @@ class Agent:
         """Restart the machine, as the engine asks."""
         self._events.add(kind="reboot", text="the engine restarts this node", actor="engine")
         run(["systemctl", "reboot"], timeout=30)
+
+    def begin_update(self, order: UpdateOrder) -> None:
+        """Take a bundle of the engine's."""
+        self.update.order(order, "engine")
+
+    def show_update(self) -> UpdateView:
+        """Tell the engine how the newest update stands."""
+        return self.update.view()
+
+    def roll_back(self, request: RollBack) -> None:
+        """Go back to the other slot's image, as the engine asks."""
+        self.update.roll_back(request, "engine")
+
+    def packages(self) -> PackagesReply:
+        """Tell the engine what the image was made of."""
+        return PackagesReply(self._facts.build_id, read_packages(self.root))
 
     def join(self, request: JoinRequest, actor: str) -> None:
         """Join an engine, from now on; raises InvalidInput for an address or a pin that is none."""
@@ -382,6 +441,7 @@ class Agent:
         self._source_watch.start()
         self._link.start()
         self.installation.begin()
+        self.update.begin()
 
     def _look(self) -> float:
         self._collect()

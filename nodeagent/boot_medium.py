@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nodeagent.facts.sources import read_link_name, read_text
+from nodeagent.update.record import UpdateRecord, load_record
 from nodelib.bus_system import Slot
+from nodelib.bus_update import UpdateState
 from nodelib.facts import Disk
 
+BY_PARTUUID = "dev/disk/by-partuuid"
 BY_PARTLABEL = "dev/disk/by-partlabel"
 PREFIX = "virtnode-"
 SLOTS = ("a", "b")
@@ -17,16 +20,43 @@ OS_RELEASE = "usr/lib/os-release"
 
 
 def read_slots(root: Path) -> tuple[Slot, ...]:
-    """List the slots that are on a disk of this machine; only the booted one's version is known."""
-    booted = _live_root(root)
+    """List the slots of the disk that this system came from, else of any; a version may be unknown."""
+    booted = booted_partition(root)
     slots = []
     for name in SLOTS:
-        label = f"{PREFIX}{name}"
-        device = read_link_name(root / BY_PARTLABEL / label)
+        device = _sibling(root, booted, f"{PREFIX}{name}") or read_link_name(
+            root / BY_PARTLABEL / f"{PREFIX}{name}"
+        )
         if device:
-            is_booted = booted == f"PARTLABEL={label}"
-            slots.append(Slot(name, read_version(root) if is_booted else "", is_booted, f"/dev/{device}"))
+            is_booted = device == booted
+            version = read_version(root) if is_booted else other_version(load_record(root), name)
+            slots.append(Slot(name, version, is_booted, f"/dev/{device}"))
     return tuple(slots)
+
+
+def booted_partition(root: Path) -> str:
+    """Return the name of the partition that the kernel arguments call the root; empty where it is none."""
+    kind, _, value = _live_root(root).partition("=")
+    folder = {"PARTUUID": BY_PARTUUID, "PARTLABEL": BY_PARTLABEL}.get(kind)
+    return read_link_name(root / folder / value) if folder else ""
+
+
+def other_version(record: UpdateRecord, slot: str) -> str:
+    """Return the version of what a slot that does not run holds, as far as updates tell."""
+    if record.slot == slot:
+        return "" if record.state is UpdateState.FAILED else record.image.version
+    return record.previous.version
+
+
+def _sibling(root: Path, partition: str, name: str) -> str:
+    """Find a partition by its name on the disk of another one: of two disks with slots the right one."""
+    if not partition:
+        return ""
+    folder = (root / "sys/class/block" / partition).resolve().parent
+    for uevent in sorted(folder.glob("*/uevent")):
+        if f"PARTNAME={name}" in read_text(uevent).splitlines():
+            return uevent.parent.name
+    return ""
 
 
 def read_version(root: Path) -> str:
@@ -41,9 +71,10 @@ def describe_boot(root: Path, disks: Sequence[Disk]) -> str:
     live = _live_root(root)
     device = _mounted_device(root)
     disk = _disk_of(device, disks)
-    if live.startswith(f"PARTLABEL={PREFIX}"):
-        slot = f"slot {live.removeprefix(f'PARTLABEL={PREFIX}')}"
-        device = device or read_link_name(root / BY_PARTLABEL / live.partition("=")[2])
+    booted = next((slot for slot in read_slots(root) if slot.booted), None)
+    if booted is not None or live.startswith(f"PARTLABEL={PREFIX}"):
+        slot = f"slot {booted.name if booted else live.removeprefix(f'PARTLABEL={PREFIX}')}"
+        device = device or booted_partition(root)
         disk = disk or _disk_of(device, disks)
         return f"{slot} of the disk {disk.name}" if disk else slot
     if live.startswith(("http:", "https:", "tftp:", "nfs:")):

@@ -17,6 +17,7 @@ from nodeagent.controls.storage import add_storage_verbs
 from nodeagent.controls.support import add_support_verbs
 from nodeagent.controls.system import add_system_verbs
 from nodeagent.controls.terminal import Terminal, Verbs, add_verb
+from nodeagent.controls.update import add_update_verbs
 from nodelib.bus import (
     CONFIG_APPLY,
     CONFIG_CHECK,
@@ -112,6 +113,7 @@ def make_parser() -> argparse.ArgumentParser:
         add_support_verbs,
         add_system_verbs,
         add_install_verbs,
+        add_update_verbs,
     ):
         add_verbs(verbs)
     return parser

@@ -11,7 +11,15 @@ from nodeagent.intent_forms import is_url
 ARGUMENT = re.compile(r'(?:"[^"]*"|[^\s"])+')
 ENGINE_KEYS = {"node.engine": "address", "node.ca": "ca", "node.token": "token"}
 """Arguments that are keys of [engine]."""
-BOOT_ARGUMENTS = ("node.config", "node.console", "node.stateless", "node.install", "node.state")
+BOOT_ARGUMENTS = (
+    "node.config",
+    "node.console",
+    "node.stateless",
+    "node.install",
+    "node.state",
+    "node.trial",
+    "node.trial_seconds",
+)
 KNOWN = (*ENGINE_KEYS, *BOOT_ARGUMENTS)
 
 

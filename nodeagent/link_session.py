@@ -15,8 +15,10 @@ from nodeagent.join_error import JoinError
 from nodeagent.progress import ProgressBoard
 from nodeagent.rpc import Answer, Frames, Rpc
 from nodeagent.trust import read_authorities, verify_engine
+from nodeagent.update.engine_image import EngineImages
 from nodeagent.uploads import Uploads
 from nodeagent.wishes import Wishes
+from nodelib.bus_update import RollBack, UpdateView
 from nodelib.errors import Code, VirtnodeError
 from nodelib.facts import Facts
 from nodelib.ladder import Rung, Step
@@ -52,6 +54,15 @@ from nodelib.link import (
     RenewRequest,
     TrustRequest,
     register_proof,
+)
+from nodelib.link_update import (
+    FETCH_IMAGE,
+    GET_PACKAGES,
+    GET_UPDATE,
+    ROLL_BACK,
+    UPDATE,
+    PackagesReply,
+    UpdateOrder,
 )
 
 logger = logging.getLogger(__name__)
@@ -99,6 +110,18 @@ class NodeSide(Protocol):
     def reboot(self) -> None:
         """Restart the machine."""
 
+    def begin_update(self, order: UpdateOrder) -> None:
+        """Begin with a bundle of the engine's."""
+
+    def show_update(self) -> UpdateView:
+        """Tell how the newest update stands."""
+
+    def roll_back(self, request: RollBack) -> None:
+        """Go back to the other slot's image."""
+
+    def packages(self) -> PackagesReply:
+        """Tell what the image was made of."""
+
 
 @dataclass(frozen=True)
 class Joining:
@@ -114,6 +137,9 @@ class Joining:
     wishes: Wishes = field(default_factory=Wishes)
     """What other threads ask of the engine."""
     uploads: Uploads = field(default_factory=Uploads)
+    images: EngineImages = field(default_factory=EngineImages)
+    asides: Executor | None = None
+    """Where questions are answered that take time, beside the deeds; with the deeds where there is none."""
 
 
 class LinkSession:
@@ -179,6 +205,15 @@ class LinkSession:
         def show(request: Nothing) -> ConfigReply:
             return node.show_config()
 
+        def update(order: UpdateOrder) -> Nothing:
+            node.begin_update(order)
+            return Nothing()
+
+        def roll_back(request: RollBack) -> Nothing:
+            node.roll_back(request)
+            return Nothing()
+
+        asides = self._joining.asides or deeds
         self._rpc.serve(
             Answer(APPROVED, self._accept_approval),
             Answer(REJECTED, self._accept_rejection),
@@ -188,6 +223,10 @@ class LinkSession:
             Answer(APPLY_CONFIG, node.apply_config, deeds),
             Answer(CONFIRM_CONFIG, confirm, deeds),
             Answer(REBOOT, reboot, deeds),
+            Answer(UPDATE, update, asides),
+            Answer(GET_UPDATE, lambda request: node.show_update(), asides),
+            Answer(ROLL_BACK, roll_back, asides),
+            Answer(GET_PACKAGES, lambda request: node.packages(), asides),
         )
 
     def _register(self, hello: Hello, is_wanted: Callable[[], bool]) -> None:
@@ -235,9 +274,11 @@ class LinkSession:
                 self._renew()
             self._report_events()
             self._joining.uploads.send_next(lambda part: self._rpc.call(SEND_ARCHIVE, part, CALL_TIMEOUT))
+            self._joining.images.fetch_next(lambda part: self._rpc.call(FETCH_IMAGE, part, CALL_TIMEOUT))
             self._pass_on_wishes()
             # While a file is on its way nothing is waited for.
-            pause = 0.0 if self._joining.uploads.is_waiting else LONGEST_PAUSE
+            is_busy = self._joining.uploads.is_waiting or self._joining.images.is_waiting
+            pause = 0.0 if is_busy else LONGEST_PAUSE
             self._rpc.pump(min(pause, max(0.0, beat_at - now())))
 
     def _beat(self) -> None:

@@ -36,6 +36,8 @@ def collect_notices(seen: Outlook) -> tuple[Notice, ...]:
 def _state(seen: Outlook) -> Iterator[Notice]:
     if seen.state.problem:
         yield Notice(seen.state.problem, "look at the disk: journalctl -b -u virtnode-state")
+    if seen.state.note:
+        yield Notice(seen.state.note, "the newer one is beside it: /var/lib/virtnode/node.toml.newer")
 
 
 def _health(health: Health) -> Iterator[Notice]:

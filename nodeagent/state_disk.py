@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -36,6 +36,8 @@ class State:
 
     kind: str = "memory"
     problem: str = ""
+    note: str = ""
+    """What somebody should know of it, though nothing is broken."""
 
 
 class Runs(Protocol):
@@ -50,12 +52,25 @@ def main() -> int:
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     root = Path("/")
     state = mount_state(root)
+    if state.kind == "disk":
+        state = replace(state, note=_settle(root))
     write_state(root, state)
     try:
         restore_host_keys(root)
     except OSError as error:
         logger.error("the kept SSH keys cannot be used: %s", error)
     return 0
+
+
+def _settle(root: Path) -> str:
+    """Have the configuration be one that this image reads."""
+    from nodeagent.update.slot_state import settle_state
+
+    try:
+        return settle_state(root)
+    except OSError as error:
+        logger.error("the configuration of another image cannot be looked after: %s", error)
+        return ""
 
 
 def is_stateless(command_line: str) -> bool:

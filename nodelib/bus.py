@@ -8,7 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nodelib import bus_access, bus_guests, bus_install, bus_network, bus_storage, bus_support, bus_system
+from nodelib import (
+    bus_access,
+    bus_guests,
+    bus_install,
+    bus_network,
+    bus_storage,
+    bus_support,
+    bus_system,
+    bus_update,
+)
 from nodelib.errors import Code, InvalidInput, VirtnodeError
 from nodelib.facts import Facts
 from nodelib.ladder import Rung
@@ -193,6 +202,7 @@ METHODS = (
     *bus_support.METHODS,
     *bus_system.METHODS,
     *bus_install.METHODS,
+    *bus_update.METHODS,
 )
 """All methods of the interface."""
 GUARDED = frozenset(
@@ -211,6 +221,7 @@ GUARDED = frozenset(
         *bus_support.GUARDED,
         *bus_system.GUARDED,
         *bus_install.GUARDED,
+        *bus_update.GUARDED,
     )
 )
 """Names of the methods that change something: once a password is set, an unlocked connection alone may."""

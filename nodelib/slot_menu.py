@@ -1,6 +1,10 @@
 """The boot menu of a disk with two slots: it counts the tries of a slot on trial, and goes back by itself."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nodelib.errors import Code, VirtnodeError
 
 ENVIRONMENT_BYTES = 1024
 ENVIRONMENT_HEADER = "# GRUB Environment Block\n"
@@ -9,10 +13,15 @@ TRIES = 3
 ARGUMENTS_FILE = "grub/custom.cfg"
 """What a disk image has for kernel arguments of both slots; its script sets ARGUMENTS_VARIABLE."""
 ARGUMENTS_VARIABLE = "node_arguments"
+SLOTS = ("a", "b")
+TRIAL_ARGUMENT = "node.trial"
+"""Kernel argument of a slot on trial: its name."""
+TRIAL_ARGUMENTS = ("panic=10", "rd.shell=0", "rd.emergency=reboot")
+"""What else the kernel of a slot on trial is told: what fails before the node's own watch runs restarts."""
 
 MENU = """\
 # Written once; an update leaves it as it is. What belongs to one slot stands in /a/slot.cfg and /b/slot.cfg;
-# which slot starts stands in /grub/grubenv: slot, and on trial also trial and tries.
+# which slot starts stands in /grub/grubenv: slot, on trial also trial and tries, and failed after it.
 search --no-floppy --fs-uuid --set=root {identifier}
 set timeout={timeout}
 set default=start
@@ -26,13 +35,28 @@ if [ ! -d /virtnode/done ]; then
   exit
 fi
 set slot=a
-load_env --file ($root)/grub/grubenv slot trial tries
+load_env --file ($root)/grub/grubenv slot trial tries failed
 if [ -n "$trial" ]; then
+  if [ ! -f /$trial/slot.cfg ]; then
+    set tries=
+  fi
 {countdown}\
   else
+    set failed=$trial
     set trial=
   fi
-  save_env --file ($root)/grub/grubenv trial tries
+  save_env --file ($root)/grub/grubenv trial tries failed
+fi
+if [ ! -f /$slot/slot.cfg ]; then
+  if [ "$slot" = a ]; then
+    set slot=b
+  else
+    set slot=a
+  fi
+  set trial=
+fi
+if [ -n "$trial" ]; then
+  set try="{argument}=$trial {more}"
 fi
 source ($root)/$slot/slot.cfg
 if [ -f ($root)/{custom} ]; then
@@ -41,13 +65,13 @@ fi
 
 menuentry "Start $title" --id start {{
   echo "Loading $title ..."
-  linux /$slot/vmlinuz $arguments ${added}
+  linux /$slot/vmlinuz $arguments ${added} $try
   initrd /$slot/initrd.img
 }}
 
 menuentry "Start $title with serial console" --id serial {{
   echo "Loading $title ..."
-  linux /$slot/vmlinuz $arguments console=tty0 console=ttyS0,115200n8 ${added}
+  linux /$slot/vmlinuz $arguments console=tty0 console=ttyS0,115200n8 ${added} $try
   initrd /$slot/initrd.img
 }}
 
@@ -62,6 +86,7 @@ COUNT = """\
     set tries={after}
     set slot=$trial
 """
+WORD = re.compile(r'(?:"[^"]*"|[^\s"])+')
 STUB = """\
 search --no-floppy --fs-uuid --set=root {identifier}
 configfile ($root)/grub/grub.cfg
@@ -80,6 +105,8 @@ def disk_menu(identifier: str, timeout: int) -> str:
         countdown=countdown,
         custom=ARGUMENTS_FILE,
         added=ARGUMENTS_VARIABLE,
+        argument=TRIAL_ARGUMENT,
+        more=" ".join(TRIAL_ARGUMENTS),
     )
 
 
@@ -98,6 +125,23 @@ def slot_config(title: str, arguments: Sequence[str]) -> str:
     return f"set title={quoted(title)}\nset arguments={quoted(' '.join(arguments))}\n"
 
 
+@dataclass(frozen=True)
+class SlotConfig:
+    """What slot.cfg says."""
+
+    title: str
+    arguments: tuple[str, ...]
+
+
+def read_slot_config(text: str) -> SlotConfig:
+    """Read slot.cfg back; raises VirtnodeError (failed) for what `slot_config` did not write."""
+    found = dict(re.findall(r"^set (\w+)=('.*')$", text, re.MULTILINE))
+    if "title" not in found or "arguments" not in found:
+        raise VirtnodeError(Code.FAILED, "slot.cfg cannot be read", "install again, with --keep")
+    title, arguments = (found[name][1:-1].replace("'\\''", "'") for name in ("title", "arguments"))
+    return SlotConfig(title, tuple(WORD.findall(arguments)))
+
+
 def quoted(text: str) -> str:
     """Quote a text for GRUB."""
     return "'" + text.replace("'", "'\\''") + "'"
@@ -107,3 +151,14 @@ def environment_block(**variables: str) -> bytes:
     """Write a file that GRUB's load_env reads and its save_env fills in."""
     lines = "".join(f"{name}={value}\n" for name, value in variables.items())
     return (ENVIRONMENT_HEADER + lines).encode().ljust(ENVIRONMENT_BYTES, b"#")
+
+
+def read_environment(block: bytes) -> dict[str, str]:
+    """Read GRUB's environment; raises VirtnodeError (failed) for what is none."""
+    if len(block) != ENVIRONMENT_BYTES or not block.startswith(ENVIRONMENT_HEADER.encode()):
+        raise VirtnodeError(
+            Code.FAILED, "the boot menu's environment cannot be read", "install again, with --keep"
+        )
+    lines = block[len(ENVIRONMENT_HEADER) :].decode(errors="replace").splitlines()
+    pairs = (line.partition("=") for line in lines if not line.startswith("#"))
+    return {name: value for name, equals, value in pairs if equals}

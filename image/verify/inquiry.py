@@ -11,8 +11,8 @@ PORT = "org.virtnode.verify"
 SAME_ADDRESSES = {"sysctl.extra": "kernel.randomize_va_space = 0\n"}
 """A credential that keeps programs at the same addresses.
 
-An emulator keeps a translation of a program for each address that it ever ran at. With many of them a start takes
-twice as long, and may stand still for half a minute when memory that programs were in is used again.
+An emulator keeps a translation of a program for each address that it ever ran at. With many of them a start
+takes twice as long, and may stand still for half a minute when memory that programs were in is used again.
 """
 
 PATIENCE = 240

@@ -19,6 +19,8 @@ OF_THIS_BOOT = (
     "node.state",
     "systemd.unit",
     "systemd.setenv",
+    "node.trial",
+    "node.trial_seconds",
 )
 IN_THE_STATE = ("node.engine", "node.ca", "node.token")
 """What the state keeps, where nobody reads a token off the boot partition."""

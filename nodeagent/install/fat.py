@@ -182,23 +182,23 @@ class FatWriter:
         sums: dict[str, str],
         on_bytes: Callable[[int], None],
     ) -> None:
-        rows = [_entry(self._label.encode().ljust(11), LABEL, 0, 0)] if parent is None else []
+        rows = [entry_row(self._label.encode().ljust(11), LABEL, 0, 0)] if parent is None else []
         if parent is not None:
             # The root is called 0 by the folders in it.
             above = 0 if parent.cluster == 2 else parent.cluster
             rows += [
-                _entry(b".".ljust(11), FOLDER, folder.cluster, 0),
-                _entry(b"..".ljust(11), FOLDER, above, 0),
+                entry_row(b".".ljust(11), FOLDER, folder.cluster, 0),
+                entry_row(b"..".ljust(11), FOLDER, above, 0),
             ]
         for name, inner in folder.entries.items():
             if isinstance(inner, Folder):
                 self._write_folder(inner, folder, f"{path}{name}/", sums, on_bytes)
-                rows.append(_entry(short_name(name), FOLDER, inner.cluster, 0, _case(name)))
+                rows.append(entry_row(short_name(name), FOLDER, inner.cluster, 0, case_bits(name)))
             else:
                 size = content_size(inner)
                 first = self._take(-(-size // self._geometry.cluster_bytes)) if size else 0
                 sums[f"{path}{name}"] = self._write_file(inner, first, on_bytes)
-                rows.append(_entry(short_name(name), ARCHIVE, first, size, _case(name)))
+                rows.append(entry_row(short_name(name), ARCHIVE, first, size, case_bits(name)))
         data = b"".join(rows)
         cluster = self._geometry.cluster_bytes
         self._put(
@@ -257,11 +257,12 @@ def total_bytes(contents: Iterable[Content]) -> int:
     return sum(content_size(content) for content in contents)
 
 
-def _case(name: str) -> int:
+def case_bits(name: str) -> int:
+    """Return how the letters of a short name are shown."""
     return LOWER_CASE if name == name.lower() else 0
 
 
-def _entry(name: bytes, attributes: int, cluster: int, size: int, case: int = 0) -> bytes:
+def entry_row(name: bytes, attributes: int, cluster: int, size: int, case: int = 0) -> bytes:
     """Write a folder's line; dates are all 1 January 2020, for a node's clock may be anywhere."""
     date = (40 << 9) | (1 << 5) | 1
     return struct.pack(

@@ -10,6 +10,7 @@ from nodelib.slots import SECTOR
 
 ENTRY = 32
 FOLDER, LABEL, LONG_NAME = 0x10, 0x08, 0x0F
+DELETED = 0xE5
 ENDS = {12: 0xFF8, 16: 0xFFF8, 32: 0x0FFFFFF8}
 """From which number on a cluster is the last one of its file, by the width of the table."""
 LONGEST = 256 * 1024 * 1024
@@ -43,14 +44,15 @@ class FatReader:
         root_entries, small_total, _, small_fat = struct.unpack_from("<HHBH", boot, 17)
         (large_total,) = struct.unpack_from("<I", boot, 32)
         (large_fat,) = struct.unpack_from("<I", boot, 36)
-        fat_sectors = small_fat or large_fat
-        self._root_sector = self._reserved + copies * fat_sectors
+        self._fat_copies: int = copies
+        self._fat_sectors: int = small_fat or large_fat
+        self._root_sector = self._reserved + copies * self._fat_sectors
         self._root_bytes: int = root_entries * ENTRY
-        self._data_sector = self._root_sector + -(-self._root_bytes // SECTOR)
+        self._data_sector: int = self._root_sector + -(-self._root_bytes // SECTOR)
         clusters = ((small_total or large_total) - self._data_sector) // self._cluster_sectors
         self._width = 12 if clusters < 4085 else 16 if clusters < 65525 else 32
         self._root_cluster = struct.unpack_from("<I", boot, 44)[0] if self._width == 32 else 0
-        self._clusters = clusters
+        self._clusters: int = clusters
 
     def read_file(self, path: str) -> bytes:
         """Read a file, by its short name in letters of any size; raises VirtnodeError (not-found)."""
@@ -80,6 +82,16 @@ class FatReader:
         return tuple(entry.name for entry in self._entries(folder.cluster) if entry.name not in (".", ".."))
 
     def _entries(self, cluster: int | None) -> Iterator[Entry]:
+        for place, row in self._rows(cluster):
+            if row[0] == 0:
+                return
+            if row[0] == DELETED or row[11] & LONG_NAME == LONG_NAME or row[11] & LABEL:
+                continue
+            high, low, size = struct.unpack_from("<H4xHI", row, 20)
+            yield Entry(_name(row), bool(row[11] & FOLDER), high << 16 | low, size, place)
+
+    def _rows(self, cluster: int | None) -> Iterator[tuple[int, bytes]]:
+        """Read the lines of a folder, used or not, each with its byte on the disk; None is the root."""
         if cluster is None and self._width != 32:
             place = self._root_sector * SECTOR
             chunks = iter([(place, os.pread(self._disk, self._root_bytes, self._offset + place))])
@@ -87,15 +99,7 @@ class FatReader:
             chunks = self._chunks(self._root_cluster if cluster is None else cluster)
         for place, data in chunks:
             for at in range(0, len(data) - ENTRY + 1, ENTRY):
-                row = data[at : at + ENTRY]
-                if row[0] == 0:
-                    return
-                if row[0] == 0xE5 or row[11] & LONG_NAME == LONG_NAME or row[11] & LABEL:
-                    continue
-                high, low, size = struct.unpack_from("<H4xHI", row, 20)
-                yield Entry(
-                    _name(row), bool(row[11] & FOLDER), high << 16 | low, size, self._offset + place + at
-                )
+                yield self._offset + place + at, data[at : at + ENTRY]
 
     def _chunks(self, cluster: int) -> Iterator[tuple[int, bytes]]:
         """Read a chain of clusters, each with its byte within the file system."""

@@ -10,6 +10,7 @@ from nodeagent.methods.network import network_methods
 from nodeagent.methods.storage import storage_methods
 from nodeagent.methods.support import support_methods
 from nodeagent.methods.system import system_methods
+from nodeagent.methods.update import update_methods
 
 
 def agent_methods(agent: Agent) -> tuple[Method, ...]:
@@ -23,4 +24,5 @@ def agent_methods(agent: Agent) -> tuple[Method, ...]:
         *support_methods(agent),
         *system_methods(agent),
         *install_methods(agent),
+        *update_methods(agent),
     )

@@ -47,6 +47,7 @@ from nodelib.link import (
     Verb,
     register_proof,
 )
+from nodelib.link_update import IMAGE_PART, ImagePart, ImagePartRequest
 from tests.nodeagent.authority import DAY, Authority, Issued
 
 T = TypeVar("T")
@@ -90,6 +91,8 @@ class EngineDouble:
     archive: bytes = b""
     """What came last of a support archive."""
     knows_archives: bool = True
+    bundle: bytes = b""
+    """What the node may fetch."""
     renewals: int = 0
     connections: list[ServerConnection] = field(default_factory=list)
     replies: dict[int, Reply] = field(default_factory=dict)
@@ -201,6 +204,7 @@ class EngineDouble:
             "heartbeat": self._heartbeat,
             "renew": self._renew,
             "maintenance": self._maintain,
+            "fetch_image": self._give_part,
         }
         try:
             if request.method == "report_events" and joined:
@@ -238,6 +242,11 @@ class EngineDouble:
         self.member_state = NodeState.MAINTENANCE if wish.on else NodeState.UP
         self.wishes.append(wish)
         return Nothing()
+
+    def _give_part(self, params: object, nonce: str) -> ImagePart:
+        request = decode(ImagePartRequest, params)
+        part = self.bundle[request.offset : request.offset + IMAGE_PART]
+        return ImagePart(base64.b64encode(part).decode())
 
     def _take(self, part: ArchivePart) -> ArchiveReply:
         if not self.knows_archives:

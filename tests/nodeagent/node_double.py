@@ -14,9 +14,11 @@ from nodeagent.identity import load_identity
 from nodeagent.link_session import Joining
 from nodeagent.link_thread import LinkThread
 from nodeagent.progress import Progress, ProgressBoard
+from nodelib.bus_update import RollBack, UpdateView
 from nodelib.facts import Facts
 from nodelib.ladder import Rung
 from nodelib.link import ApplyReply, ApplyRequest, ConfigReply, Heartbeat
+from nodelib.link_update import PackagesReply, UpdateOrder
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class NodeDouble:
     applied: list[ApplyRequest] = field(default_factory=list)
     confirmed: list[str] = field(default_factory=list)
     reboots: int = 0
+    orders: list[UpdateOrder] = field(default_factory=list)
+    taken_back: list[RollBack] = field(default_factory=list)
     threads: set[str] = field(default_factory=set)
 
     def hostname(self) -> str:
@@ -72,6 +76,22 @@ class NodeDouble:
     def reboot(self) -> None:
         """Count it."""
         self.reboots += 1
+
+    def begin_update(self, order: UpdateOrder) -> None:
+        """Note it."""
+        self.orders.append(order)
+
+    def show_update(self) -> UpdateView:
+        """Tell of an update."""
+        return UpdateView(version="2.0")
+
+    def roll_back(self, request: RollBack) -> None:
+        """Note it."""
+        self.taken_back.append(request)
+
+    def packages(self) -> PackagesReply:
+        """Tell of a package."""
+        return PackagesReply("abcdef12", {"bash": "5.2"})
 
 
 @dataclass

@@ -1,6 +1,8 @@
 """The node's link against a real TLS WebSocket server: join, work, renew, and every way to fail."""
 
 import contextlib
+import hashlib
+import io
 import socket
 import threading
 import time
@@ -13,6 +15,7 @@ from cryptography.x509 import ObjectIdentifier
 from nodeagent.clocks import Clocks
 from nodeagent.identity import load_identity
 from nodeagent.wishes import Wishes
+from nodelib.bus_update import RollBack
 from nodelib.errors import Code, VirtnodeError
 from nodelib.ladder import Step
 from nodelib.link import (
@@ -31,6 +34,7 @@ from nodelib.link import (
     TrustRequest,
     Verb,
 )
+from nodelib.link_update import GET_PACKAGES, GET_UPDATE, ROLL_BACK, UPDATE, UpdateOrder
 from tests.nodeagent.authority import CLIENT, DAY, Authority
 from tests.nodeagent.engine_double import NODE, EngineDouble, wait_for
 from tests.nodeagent.node_double import Settings, linked_node
@@ -138,6 +142,23 @@ def test_the_engines_calls_are_answered(engine: EngineDouble, tmp_path: Path) ->
     assert node.node.confirmed == ["ticket"]
     assert node.node.reboots == 1
     assert all(name.startswith("deeds") for name in node.node.threads)
+
+
+def test_an_engine_updates_a_node(engine: EngineDouble, authority: Authority, tmp_path: Path) -> None:
+    """It orders, asks, takes back; the node fetches the bundle in pieces over the same connection."""
+    engine.bundle = bytes(range(256)) * 8192
+    order = UpdateOrder(hashlib.sha256(engine.bundle).hexdigest(), len(engine.bundle), "2.0", "22")
+    with linked_node(tmp_path, Settings(engine.address, (authority.pin,))) as node:
+        wait_for(lambda: node.progress.connected)
+        engine.call(UPDATE, order)
+        assert engine.call(GET_UPDATE, Nothing()).version == "2.0"
+        engine.call(ROLL_BACK, RollBack(True))
+        assert engine.call(GET_PACKAGES, Nothing()).packages == {"bash": "5.2"}
+        target = io.BytesIO()
+        node.joining.images.fetch(order, target, lambda count: None)
+        assert target.getvalue() == engine.bundle
+        assert node.progress.connected
+    assert (node.node.orders, node.node.taken_back) == ([order], [RollBack(True)])
 
 
 def test_an_engine_changes_its_authority(engine: EngineDouble, tmp_path: Path) -> None:

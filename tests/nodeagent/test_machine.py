@@ -14,6 +14,7 @@ from nodeagent.factory_reset import MARK, ask_for_reset, finish_reset
 from nodeagent.guest_stop import clear_guests
 from nodeagent.meters import MeterReader
 from nodeagent.state_disk import State, write_state
+from nodeagent.update.record import SlotImage, UpdateRecord, store_record
 from nodelib.bus_system import (
     CHOICES,
     FACTORY_RESET,
@@ -27,6 +28,7 @@ from nodelib.bus_system import (
     ResetRequest,
     Slot,
 )
+from nodelib.bus_update import UpdateState
 from nodelib.errors import Code, VirtnodeError
 from nodelib.facts import Disk
 from nodelib.link import Nothing
@@ -243,6 +245,30 @@ def test_slots_are_found_by_their_names(tmp_path: Path) -> None:
     (root / "usr/lib/os-release").write_text('VERSION_ID="13"\nIMAGE_VERSION=0.2.0\n')
     assert read_slots(root) == (Slot("a", device="/dev/sdb3"), Slot("b", "0.2.0", True, "/dev/sdb4"))
     assert describe_boot(root, DISKS) == "slot b of the disk sdb"
+
+
+def test_slots_of_an_installed_disk_are_its_own(tmp_path: Path) -> None:
+    """It is named by identifier; another disk is not meant, and an update tells the other version."""
+    root = start_from(tmp_path, "root=live:PARTUUID=00000004-0000")
+    for name, device in (
+        ("by-partuuid/00000004-0000", "sdb3"),
+        ("by-partlabel/virtnode-a", "sda3"),
+        ("by-partlabel/virtnode-b", "sda4"),
+    ):
+        (root / "dev/disk" / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / "dev/disk" / name).symlink_to(f"../../{device}")
+    (root / "sys/class/block").mkdir(parents=True)
+    for number, name in ((3, "virtnode-a"), (4, "virtnode-b")):
+        part = root / f"sys/devices/pci/block/sdb/sdb{number}"
+        part.mkdir(parents=True)
+        (part / "uevent").write_text(f"DEVTYPE=partition\nPARTNAME={name}\n")
+        (root / f"sys/class/block/sdb{number}").symlink_to(part)
+    (root / "usr/lib").mkdir(parents=True)
+    (root / "usr/lib/os-release").write_text("IMAGE_VERSION=0.2.0\n")
+    store_record(root, UpdateRecord(UpdateState.READY, "b", SlotImage("0.3.0")))
+    expected = (Slot("a", "0.2.0", True, "/dev/sdb3"), Slot("b", "0.3.0", False, "/dev/sdb4"))
+    assert read_slots(root) == expected
+    assert describe_boot(root, DISKS) == "slot a of the disk sdb"
 
 
 def test_choices_are_what_the_image_has(tmp_path: Path) -> None:

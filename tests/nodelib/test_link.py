@@ -2,9 +2,13 @@
 
 import typing
 
+from nodelib import link, link_update
 from nodelib.codec import decode, encode
 from nodelib.ladder import Step
-from nodelib.link import ENGINE_CALLS, NODE_CALLS, Heartbeat, register_proof
+from nodelib.link import Heartbeat, register_proof
+
+ENGINE_CALLS = (*link.ENGINE_CALLS, *link_update.ENGINE_CALLS)
+NODE_CALLS = (*link.NODE_CALLS, *link_update.NODE_CALLS)
 
 
 def test_each_verb_has_one_name_and_can_travel() -> None:

@@ -13,8 +13,16 @@ from pathlib import Path
 import pytest
 
 from image.media.grub import installed_entry
+from nodelib.errors import VirtnodeError
 from nodelib.run import run
-from nodelib.slot_menu import environment_block, quoted, slot_config
+from nodelib.slot_menu import (
+    TRIAL_ARGUMENTS,
+    environment_block,
+    quoted,
+    read_environment,
+    read_slot_config,
+    slot_config,
+)
 from nodelib.slots import ESP
 from tests.nodeagent.install.works import install, make_work
 
@@ -126,6 +134,38 @@ def test_arguments_of_a_disk_image_are_read_beside_the_slot(disk: Path, tmp_path
         grub.end()
 
 
+def test_a_slot_on_trial_is_told_so(disk: Path, tmp_path: Path) -> None:
+    """Its kernel hears that it is a try, and restarts when it fails; any other hears nothing."""
+    config, fresh = tmp_path / "slot.cfg", tmp_path / "grubenv"
+    config.write_text('set title="told <$try>"\nset arguments=quiet\n')
+    run(["mcopy", "-o", "-i", f"{disk}@@2M", config, "::b/slot.cfg"])
+    trial = {"slot": "a", "trial": "b", "tries": "3"}
+    for variables, told in ((trial, f"node.trial=b {' '.join(TRIAL_ARGUMENTS)}"), ({"slot": "b"}, "")):
+        fresh.write_bytes(environment_block(**variables))
+        run(["mcopy", "-o", "-i", f"{disk}@@2M", fresh, "::grub/grubenv"])
+        grub = Grub(tmp_path, disk)
+        try:
+            start(grub, f"told <{told}>")
+        finally:
+            grub.end()
+
+
+def test_a_slot_without_its_file_is_passed_over(disk: Path, tmp_path: Path) -> None:
+    """Whether it is on trial or is the one that starts: the other one does, and the try is given up."""
+    run(["mdel", "-i", f"{disk}@@2M", "::b/slot.cfg"])
+    for variables in ({"slot": "a", "trial": "b", "tries": "3"}, {"slot": "b"}):
+        fresh = tmp_path / "grubenv"
+        fresh.write_bytes(environment_block(**variables))
+        run(["mcopy", "-o", "-i", f"{disk}@@2M", fresh, "::grub/grubenv"])
+        grub = Grub(tmp_path, disk)
+        try:
+            start(grub, "Start virtnode new")
+        finally:
+            grub.end()
+        assert "\ntrial=b\n" not in environment(disk)
+        assert ("\nfailed=b\n" in environment(disk)) == ("trial" in variables)
+
+
 def test_an_unfinished_disk_starts_nothing(disk: Path, tmp_path: Path) -> None:
     """It says so, and goes on to the next device."""
     run(["mren", "-i", f"{disk}@@2M", "::virtnode/done", "todo"])
@@ -150,3 +190,14 @@ def test_texts_are_quoted_for_grub() -> None:
     """Whatever a title has in it."""
     assert quoted("it's") == "'it'\\''s'"
     assert len(environment_block(slot="a")) == 1024
+
+
+def test_what_is_written_for_grub_can_be_read_back() -> None:
+    """Titles and arguments with quotes in them, variables; what is neither is refused."""
+    arguments = ["quiet", 'dyndbg="file a +p"', "x=it's"]
+    found = read_slot_config(slot_config("it's", arguments))
+    assert (found.title, list(found.arguments)) == ("it's", arguments)
+    assert read_environment(environment_block(slot="a", tries="3")) == {"slot": "a", "tries": "3"}
+    for broken in (lambda: read_slot_config("title"), lambda: read_environment(b"x" * 1024)):
+        with pytest.raises(VirtnodeError, match="cannot be read"):
+            broken()

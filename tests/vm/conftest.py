@@ -10,6 +10,7 @@ from image.accelerator import Accelerator, choose_accelerator
 from image.main import main
 from image.manifest import MANIFEST_NAME
 from image.verify.runner import Setup
+from tests.update_bundles import public_pem
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +38,12 @@ def build_once(session: Path) -> Path:
 def accelerator() -> Accelerator:
     """Choose how machines run, once: the proof of KVM takes a moment."""
     return choose_accelerator()
+
+
+@pytest.fixture(scope="session")
+def update_key() -> str:
+    """Give the public half of the key that signs the tests' bundles."""
+    return public_pem().decode()
 
 
 @pytest.fixture

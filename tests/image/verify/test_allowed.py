@@ -20,7 +20,7 @@ def test_a_stall_is_forgiven_to_emulation_alone() -> None:
     said = (
         "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:",
         "rcu: \t(detected by 0, t=5264 jiffies, g=33505, q=19 ncpus=1)",
-        "rcu: rcu_preempt kthread starved for 5264 jiffies! g33505 f0x2 RCU_GP_WAIT_FQS(5) ->state=0x0 ->cpu=0",
+        "rcu: rcu_preempt kthread starved for 5264 jiffies! g33505 f0x2 RCU_GP_WAIT_FQS(5) ->cpu=0",
         "rcu: \tUnless rcu_preempt kthread gets sufficient CPU time, OOM is now expected behavior.",
         "rcu: RCU grace-period kthread stack dump:",
     )

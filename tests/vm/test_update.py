@@ -1,0 +1,114 @@
+"""A node on a disk takes another image: kept when it works, taken back by itself when it does not."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from image.accelerator import Accelerator
+from image.netboot import serve_folder
+from image.qemu import HOST_ADDRESS
+from nodelib.update_bundle import INITRAMFS, KERNEL, ROOT_IMAGE
+from tests.update_bundles import BundleOptions, make_bundle
+from tests.vm.guest import Boot, Guest, kernel_boot, switched_on, wait_until
+from tests.vm.joining import short_folder
+from tests.vm.test_install import INSTALL_SECONDS, has_restarted, machine, wait_for_agent
+
+pytestmark = [pytest.mark.vm, pytest.mark.timeout(7200)]
+
+TRIAL_SECONDS = 240
+"""How long a try may take here: without hardware virtualisation a start takes a minute or two."""
+KEPT_SECONDS, BACK_SECONDS = 600.0, 2400.0
+BROKEN = {
+    "init": ("init=/nonexistent",),
+    "agent": ("systemd.mask=virtnode-agent.service",),
+    "network": ("systemd.mask=systemd-networkd.service",),
+}
+"""Arguments of images that cannot pass."""
+
+
+def find_payload(artefacts: Path) -> dict[str, bytes | Path]:
+    """Find the files of a build's PXE folder."""
+    kernel = next(artefacts.glob("**/vmlinuz"))
+    root = next(path for path in kernel.parent.iterdir() if "squashfs" in path.name)
+    return {KERNEL: kernel, INITRAMFS: kernel.with_name("initrd.img"), ROOT_IMAGE: root}
+
+
+def build_of(node: Guest) -> tuple[str, str]:
+    """Ask the node what it is, as its own image says."""
+    words = node.run(". /etc/os-release; echo $IMAGE_ID $IMAGE_VERSION").split()
+    return words[0], words[1]
+
+
+def status(node: Guest) -> Mapping[str, Any]:
+    """Ask how the update stands; nothing while the node restarts."""
+    try:
+        code, text = node.try_run("virtnodectl update status --json", seconds=20)
+        found: Mapping[str, Any] = json.loads(text) if code == 0 else {}
+    except (TimeoutError, ValueError):
+        return {}
+    return found
+
+
+def booted_slot(node: Guest) -> str:
+    """Ask which slot runs."""
+    slots = json.loads(node.run("virtnodectl system --json"))["slots"]
+    return str(next(slot["name"] for slot in slots if slot["booted"]))
+
+
+def install(artefacts: Path, folder: Path, accelerator: Accelerator, evidence: Path) -> None:
+    """Put the node on the disk of this folder."""
+    boot = kernel_boot(artefacts, folder, ("node.install=smallest",))
+    with switched_on(machine(folder, boot, accelerator), evidence) as node:
+        node.wait_for_shell()
+        wait_until(lambda: has_restarted(node), INSTALL_SECONDS, "an installation and a restart")
+
+
+def test_updates_are_kept_taken_back_and_refused(
+    artefacts: Path, accelerator: Accelerator, tmp_path: Path, update_key: str
+) -> None:
+    """Forward; then three images that cannot pass, each gone by itself; then bundles that are no good."""
+    evidence, served = tmp_path / "evidence", tmp_path / "served"
+    served.mkdir()
+    payload = find_payload(artefacts)
+    with short_folder(tmp_path) as folder, serve_folder(served) as port:
+        install(artefacts, folder, accelerator, evidence)
+        url = f"http://{HOST_ADDRESS}:{port}"
+        with switched_on(machine(folder, Boot(()), accelerator), evidence) as node:
+            wait_for_agent(node)
+            product, version = build_of(node)
+
+            def update(name: str, *arguments: str) -> tuple[int, str]:
+                limit = f"node.trial_seconds={TRIAL_SECONDS}" if arguments else "quiet"
+                options = BundleOptions(product, version, name, arguments=(limit, *arguments))
+                make_bundle(served / f"{name}.update", payload, options)
+                node.run(trust(update_key))
+                return node.try_run(f"virtnodectl update {url}/{name}.update", seconds=600)
+
+            assert update("good")[0] == 0
+            wait_until(lambda: status(node).get("state") == "kept", KEPT_SECONDS, "a kept image")
+            assert booted_slot(node) == "b"
+            for name, arguments in BROKEN.items():
+                before = booted_slot(node)
+                assert update(name, *arguments)[0] == 0
+                wait_until(lambda: status(node).get("state") == "rolled-back", BACK_SECONDS, f"{name} gone")
+                assert booted_slot(node) == before
+            whole = (served / "good.update").read_bytes()
+            for name, content in (
+                ("cut", whole[: -(20 << 20)]),
+                ("bent", whole.replace(b"good", b"evil", 1)),
+            ):
+                (served / f"{name}.update").write_bytes(content)
+                node.run(trust(update_key))
+                code, said = node.try_run(f"virtnodectl update {url}/{name}.update", seconds=600)
+                assert code != 0, said
+                assert "slot b" not in said
+            node.run("virtnodectl update status")
+
+
+def trust(pem: str) -> str:
+    """Write the line of shell that has a running node trust the key of the tests, until its next start."""
+    folder = "/usr/lib/virtnode/update-keys"
+    return f"mkdir -p {folder} && printf '%s' '{pem}' > {folder}/tests.pem"
