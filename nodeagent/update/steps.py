@@ -8,12 +8,13 @@ from typing import IO
 from nodeagent.install.disk_writer import opened, read_back
 from nodeagent.update.bundle import Bundle, read_payload
 from nodeagent.update.environment import give_up, load_environment, put_on_trial, store_environment
-from nodeagent.update.slot_disk import SlotDisk
+from nodeagent.update.slot_disk import SLOT_PREFIX, SlotDisk
 from nodelib.errors import Code, VirtnodeError
 from nodelib.slot_menu import TRIES, slot_config
 from nodelib.update_bundle import INITRAMFS, KERNEL, ROOT_IMAGE
 
 SLOT_FILES = ("slot.cfg", KERNEL, INITRAMFS)
+NAMED_ROOT = "root=live:PARTLABEL="
 OnBytes = Callable[[int], None]
 
 
@@ -122,9 +123,12 @@ def begin_trial(work: UpdateWork, on_bytes: OnBytes) -> None:
         store_environment(esp, put_on_trial(load_environment(esp), work.slot, TRIES))
 
 
-def slot_arguments(own: Sequence[str], identifier: str, wanted: Sequence[str]) -> tuple[str, ...]:
-    """Return the arguments of a slot: those of the running one, its own root, and what the image adds."""
-    root = f"root=live:PARTUUID={identifier}"
+def slot_arguments(own: Sequence[str], disk: SlotDisk, wanted: Sequence[str]) -> tuple[str, ...]:
+    """Return the arguments of the idle slot: those of the running one, its own root, what the image adds."""
+    # A disk image names its root so, by which a node knows that something may be embedded in the image.
+    is_named = any(word.startswith(NAMED_ROOT) for word in own)
+    name = f"{NAMED_ROOT}{SLOT_PREFIX}{disk.idle}"
+    root = name if is_named else f"root=live:PARTUUID={disk.identifier(disk.idle)}"
     kept = [root if word.startswith("root=live:") else word for word in own]
     names = {word.partition("=")[0] for word in kept}
     return (*kept, *(word for word in wanted if word.partition("=")[0] not in names))

@@ -302,7 +302,7 @@ class Update:
         with disk.boot_partition() as esp:
             own = read_config(esp, disk.booted)
         assert own is not None, "the plan looked for it"
-        arguments = slot_arguments(own.arguments, disk.identifier(disk.idle), manifest.arguments)
+        arguments = slot_arguments(own.arguments, disk, manifest.arguments)
         work = UpdateWork(disk, source, bundle, title_of(manifest), arguments)
         self._leave_state(disk.idle, self._record)
 

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from nodeagent.update.bundle import verify_bundle
 from nodeagent.update.health import Signs, find_missing, make_footing
 from nodeagent.update.plan import title_of
+from nodeagent.update.slot_disk import SLOT_PREFIX, SlotDisk
 from nodeagent.update.steps import UpdateWork, slot_arguments, update_steps
 from nodelib.bus_update import PackageChange, RollBack, UpdateRun, UpdateSource, UpdateState
 from nodelib.errors import Code, VirtnodeError
@@ -173,7 +174,7 @@ def make_steps(world: World, bundle: Path, stack: contextlib.ExitStack) -> Updat
     """Get the writing of a bundle ready."""
     source = stack.enter_context(bundle.open("rb"))
     found = verify_bundle(source, world.root, lambda count: None)
-    arguments = slot_arguments(["root=live:PARTUUID=x", "quiet"], world.disk.identifier(world.disk.idle), ())
+    arguments = slot_arguments(["root=live:PARTUUID=x", "quiet"], world.disk, ())
     return UpdateWork(world.disk, source, found, title_of(found.manifest), arguments)
 
 
@@ -382,8 +383,12 @@ def test_a_lost_record_does_not_stop_a_trial(world: World, tmp_path: Path) -> No
 def test_arguments_go_from_slot_to_slot() -> None:
     """The root is the slot's own, a person's stay, and what the image adds comes once, by name."""
     own = ("root=live:PARTUUID=1", "rd.live.image", "console=ttyS1", "node.state=5", "mine=1")
-    found = slot_arguments(own, "2", ("console=tty0", "mine=2", "fresh", "rd.live.image"))
+    identifiers = {f"{SLOT_PREFIX}a": "1", f"{SLOT_PREFIX}b": "2"}
+    disk = SlotDisk(Path("disk"), ((), identifiers), "a")
+    found = slot_arguments(own, disk, ("console=tty0", "mine=2", "fresh", "rd.live.image"))
     assert found == ("root=live:PARTUUID=2", *own[1:], "fresh")
+    of_an_image = slot_arguments(("root=live:PARTLABEL=virtnode-a", "mine=1"), disk, ())
+    assert of_an_image == ("root=live:PARTLABEL=virtnode-b", "mine=1")
 
 
 def test_signs_are_compared_with_those_before() -> None:
