@@ -43,7 +43,7 @@ def is_approved_by_its_code(engine: Engine, node: Guest) -> str:
     assert status_of(node)["fingerprint"] == pending["fingerprint"]
     engine.call("nodes", "approve", pending["code"])
     up = engine.wait_for_state("up", 120)
-    wait_until(lambda: status_of(node)["state"] == "up", 60, "the node to know that it is up")
+    wait_until(lambda: status_of(node)["state"] == "up", 180, "the node to know that it is up")
     assert failing_steps(node) == []
     assert up["id"] == pending["id"]
     return str(up["id"])
@@ -68,7 +68,7 @@ def is_up_again_when_the_network_is_back(engine: Engine, node: Guest, identity: 
     """Unplug the cable for a minute: both sides notice, and it is over when it is over."""
     node.set_link("host", up=False)
     wait_until(lambda: engine.nodes()[0]["state"] != "up", CUT_SECONDS + 30, "the engine to miss the node")
-    wait_until(lambda: bool(failing_steps(node)), 60, "the node to say what fails")
+    wait_until(lambda: bool(failing_steps(node)), 180, "the node to say what fails")
     node.set_link("host", up=True)
     assert engine.wait_for_state("up", 180)["id"] == identity
 
@@ -76,5 +76,5 @@ def is_up_again_when_the_network_is_back(engine: Engine, node: Guest, identity: 
 def is_out_once_revoked(engine: Engine, node: Guest, identity: str) -> None:
     """Revoke: the connection ends at once, and the key does not get in again."""
     engine.call("nodes", "revoke", identity)
-    wait_until(lambda: status_of(node)["state"] != "up", 60, "the node to notice that it is out")
+    wait_until(lambda: status_of(node)["state"] != "up", 180, "the node to notice that it is out")
     assert engine.nodes()[0]["state"] != "up"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from image.accelerator import Accelerator
-from tests.vm.guest import Guest, Wire, keep_evidence, wait_until
+from tests.vm.guest import BOOT_SECONDS, Guest, Wire, keep_evidence, wait_until
 from tests.vm.joining import make_node, short_folder
 
 pytestmark = [
@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.xdist_group("network"),
 ]
 
-WINDOW = 20
+WINDOW = 45
 INTENT = """\
 version = 1
 
@@ -118,7 +118,7 @@ def pair(
                 side.guest.switch_on()
             for side in sides:
                 side.guest.wait_for_shell()
-                wait_until(side.has_agent, 120, "the agent")
+                wait_until(side.has_agent, BOOT_SECONDS, "the agent")
             yield Pair(*sides)
         finally:
             for side in sides:
@@ -173,7 +173,7 @@ def test_a_power_failure_puts_the_change_back(pair: Pair) -> None:
     pair.one.guest.pull_the_plug()
     pair.one.guest.switch_on()
     pair.one.guest.wait_for_shell()
-    pair.wait_until_connected("after the power failure", 180)
+    pair.wait_until_connected("after the power failure", BOOT_SECONDS)
 
 
 def test_another_mode_is_made_anew(pair: Pair) -> None:
