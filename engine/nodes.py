@@ -21,7 +21,7 @@ from engine.origin import network_of
 from engine.pki import Pki, read_csr
 from engine.presence import Change, Live, Presence
 from engine.printable import printable
-from engine.registration import REMOVED, REVOKED, Registrar, check_applicant, key_of
+from engine.registration import REMOVED, Registrar, check_applicant, key_of
 from engine.store import certificate_rows, event_rows, node_rows, update_rows
 from engine.store.database import Connection, Store
 from engine.store.node_rows import NodeRow
@@ -30,6 +30,7 @@ from engine.update_state import is_under_way, judge_update
 from nodelib.approval import read_approval_code
 from nodelib.errors import Code, VirtnodeError
 from nodelib.link import (
+    REVOKED,
     Approved,
     EventsRequest,
     Heartbeat,
@@ -306,7 +307,7 @@ class Nodes:
                 self._set(connection, row, node_state.rejected("an administrator revoked it"), event, actor)
             with self._lock:
                 self._presence.forget(row.id)
-        self.audience.barred(row.id, "revoked")
+        self.audience.barred(row.id, REVOKED)
         return self.get(row.id)
 
     def remove(self, words: str, actor: Actor) -> None:

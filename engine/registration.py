@@ -22,11 +22,19 @@ from engine.store.node_rows import NodeRow, Value
 from nodelib.approval import approval_code
 from nodelib.codec import to_json
 from nodelib.errors import Code, VirtnodeError
-from nodelib.link import PROTOCOL, NodeState, RegisterReply, RegisterRequest, Severity, register_proof
+from nodelib.link import (
+    PROTOCOL,
+    REVOKED,
+    NodeState,
+    RegisterReply,
+    RegisterRequest,
+    Severity,
+    register_proof,
+)
 
 LONGEST_FACTS = 512 * 1024
 LONGEST_NAME = 63
-REVOKED, REPLACED, REMOVED = "revoked", "replaced", "removed"
+REPLACED, REMOVED = "replaced", "removed"
 """Why a certificate is no longer good. The first two bar its key too, until its node is removed."""
 
 

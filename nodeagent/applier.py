@@ -16,6 +16,7 @@ from nodeagent.intent import Intent, LoadedIntent
 from nodeagent.intent_changes import state_changes
 from nodeagent.intent_sources import load_intent, load_state
 from nodeagent.intent_state import write_state
+from nodeagent.intent_versions import migrate_patch
 from nodeagent.network.lease import ask_networkd, persist_dhcp
 from nodeagent.rollback import Phase, Rollback, RollbackStore, restore_files
 from nodeagent.services import Services
@@ -94,6 +95,7 @@ class Applier:
 
     def preview(self, patch: Mapping[str, object]) -> tuple[Change, ...]:
         """Say what a patch would change; nothing is. Raises InvalidInput as `apply` does."""
+        patch = migrate_patch(patch)
         candidate = make_candidate(self._root, self._cmdline, patch)
         self._decide(Deciding.PEOPLE, patch, candidate)
         return (*candidate.quiet, *told(candidate.changes))
@@ -124,6 +126,7 @@ class Applier:
                     f"a window of {window:g} s cannot be",
                     f"choose from {SHORTEST_WINDOW:.0f} to {LONGEST_WINDOW:.0f} seconds",
                 )
+            patch = migrate_patch(patch)
             candidate = make_candidate(self._root, self._cmdline, patch)
             decided = self._decide(who, patch, candidate)
             before, after = state_changes(load_state(self._root), candidate.state)

@@ -84,6 +84,11 @@ def migrate(document: Document, target: int = VERSION) -> Document:
     return {**result, "version": version}
 
 
+def migrate_patch(patch: Mapping[str, object]) -> Mapping[str, object]:
+    """Bring a part of a document to the newest version; a part that says no version is of the newest."""
+    return migrate(dict(patch)) if "version" in patch else patch
+
+
 def version_problem(document: Mapping[str, object]) -> Problem | None:
     """Say what is wrong with a document's version, if anything."""
     version = document.get("version", VERSION)

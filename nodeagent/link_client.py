@@ -24,7 +24,11 @@ PING_INTERVAL = PING_TIMEOUT = 15.0
 
 
 class Closed(VirtnodeError):
-    """The other end is gone."""
+    """The other end is gone; `reason` is what it said last."""
+
+    def __init__(self, code: Code, message: str, reason: str = "") -> None:
+        super().__init__(code, message)
+        self.reason = reason
 
 
 class Channel:
@@ -97,4 +101,5 @@ def _closed(error: Exception) -> Closed:
     reason = ""
     if isinstance(error, ConnectionClosed) and error.rcvd is not None:
         reason = error.rcvd.reason
-    return Closed(Code.UNAVAILABLE, f"the engine closed the connection{': ' if reason else ''}{reason}")
+    message = f"the engine closed the connection{': ' if reason else ''}{reason}"
+    return Closed(Code.UNAVAILABLE, message, reason)

@@ -15,6 +15,7 @@ from nodeagent.link_session import Joining, LinkSession, Outcome
 from nodeagent.trust import pins_of, read_pin
 from nodelib.errors import Code, VirtnodeError
 from nodelib.ladder import Step
+from nodelib.link import REVOKED, NodeState
 
 logger = logging.getLogger(__name__)
 
@@ -162,7 +163,11 @@ class LinkThread(threading.Thread):
         except (JoinError, Closed) as error:
             # An engine that forgot or revoked the certificate breaks off; the key may still register.
             refused = isinstance(error, Closed) or error.step in (Step.TLS_PIN, Step.APPROVAL)
-            self._doubts_certificate = credentials is not None and refused and not self._was_connected()
+            revoked = isinstance(error, Closed) and error.reason == REVOKED
+            if revoked:
+                self._joining.board.hear(state=NodeState.REJECTED, reason="the engine shut this node out")
+            doubts = refused and (revoked or not self._was_connected())
+            self._doubts_certificate = credentials is not None and doubts
             raise
         self._doubts_certificate = False
         return outcome

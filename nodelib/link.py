@@ -27,6 +27,9 @@ ARCHIVE_PART = 512 << 10
 """Bytes of an archive that one frame brings at most."""
 LARGEST_ARCHIVE = 64 << 20
 
+REVOKED = "revoked"
+"""Why the engine closes the connection of a node that it has just shut out."""
+
 Q = TypeVar("Q")
 R = TypeVar("R")
 

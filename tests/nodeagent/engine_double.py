@@ -151,9 +151,9 @@ class EngineDouble:
             raise reply.error
         return decode(verb.reply, reply.result)
 
-    def hang_up(self) -> None:
+    def hang_up(self, reason: str = "") -> None:
         """Close the connection of the node that connected last."""
-        self._do(self.connections[-1].close())
+        self._do(self.connections[-1].close(1008 if reason else 1000, reason))
 
     def approve(self) -> None:
         """Admit the node that waits."""

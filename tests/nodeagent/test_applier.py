@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from nodeagent.applier import Applier, boot_clock, new_ticket
+from nodeagent.intent import VERSION
 from nodeagent.intent_changes import hide_secrets, secret_values
 from nodeagent.intent_sources import STATE, parse_node_toml
 from nodeagent.rollback import PATH
@@ -63,6 +64,17 @@ class Node:
 def node(tmp_path: Path) -> Node:
     """Make a node."""
     return Node(tmp_path)
+
+
+def test_a_document_of_an_older_version_is_applied(node: Node) -> None:
+    """What an earlier release read is read still; what comes of it is of the newest version."""
+    patch = {"version": 1, "access": {"ssh": "auto"}, "system": {"hostname": "older"}}
+    assert node.applier.preview(patch)
+    node.applier.confirm(node.applier.apply(patch, 60, "test").ticket)
+    intent = node.applier.load().intent
+    assert (intent.system.hostname, intent.access.ssh, intent.version) == ("older", "image", VERSION)
+    with pytest.raises(InvalidInput, match=f"{VERSION + 1} is not known"):
+        node.applier.apply({"version": VERSION + 1}, 60, "test")
 
 
 def test_applying_twice_changes_nothing(node: Node) -> None:

@@ -25,6 +25,7 @@ from nodelib.link import (
     GET_FACTS,
     MAINTENANCE,
     REBOOT,
+    REVOKED,
     TRUST,
     ApplyRequest,
     ConfirmRequest,
@@ -246,6 +247,14 @@ def test_a_certificate_that_the_engine_refuses_is_not_insisted_on(
         engine.state = NodeState.PENDING
         engine.hang_up()
         wait_for(lambda: node.progress.state == "pending")
+
+
+def test_a_node_that_is_shut_out_knows_it_at_once(engine: EngineDouble, tmp_path: Path) -> None:
+    """The connection ends with the reason, and that is the state before the engine is asked again."""
+    with linked_node(tmp_path, settings_of(engine)) as node:
+        wait_for(lambda: node.progress.connected)
+        engine.hang_up(REVOKED)
+        wait_for(lambda: any(progress.state == NodeState.REJECTED for progress in node.history))
 
 
 def test_no_pin_is_no_trust(engine: EngineDouble, tmp_path: Path) -> None:

@@ -84,6 +84,10 @@ class Hardware:
     uuid: str
     mac: str = "52:54:00:00:00:01"
     state: Path | None = None
+    write_log: Path | None = None
+    """Where QEMU keeps a record of all that is written to `state`, and of each flush."""
+    state_starts: bool = False
+    """The firmware tries `state` before any other medium."""
     wires: tuple[Wire, ...] = ()
     memory: int = 1536
     cpus: int = 1
@@ -243,9 +247,7 @@ class Guest:
         argv += ["-netdev", ",".join(filter(None, ("user,id=host", self.boot.network)))]
         card = f"virtio-net-pci,netdev=host,mac={hardware.mac}"
         argv += ["-device", f"{card},bootindex=2" if self.boot.network else f"{card},romfile="]
-        if hardware.state:
-            argv += ["-drive", f"if=none,id=state,format=raw,file={hardware.state}"]
-            argv += ["-device", "virtio-blk-pci,drive=state,serial=state"]
+        argv += _state_options(hardware)
         for number, wire in enumerate(hardware.wires):
             ends = f"local.type=unix,local.path={wire.local},remote.type=unix,remote.path={wire.remote}"
             argv += ["-netdev", f"dgram,id=wire{number},{ends}"]
@@ -253,6 +255,19 @@ class Guest:
             device = f"virtio-net-pci,netdev=wire{number},mac={wire.mac},speed=1000,duplex=full,romfile="
             argv += ["-device", device]
         return argv + [word for file in files for word in ("-smbios", f"type=11,path={file}")]
+
+
+def _state_options(hardware: Hardware) -> list[str]:
+    if not hardware.state:
+        return []
+    device = "virtio-blk-pci,drive=state,serial=state" + (",bootindex=0" if hardware.state_starts else "")
+    if not hardware.write_log:
+        return ["-drive", f"if=none,id=state,format=raw,file={hardware.state}", "-device", device]
+    hardware.write_log.touch()
+    files = {"disk": hardware.state, "log": hardware.write_log}
+    nodes = [f"driver=file,filename={path},node-name={name}" for name, path in files.items()]
+    nodes.append("driver=blklogwrites,file=disk,log=log,node-name=state")
+    return [*(word for node in nodes for word in ("-blockdev", node)), "-device", device]
 
 
 def _accept(listener: socket.socket) -> socket.socket:
