@@ -147,6 +147,10 @@ class Guest:
             self._process = None
         self._stack.close()
 
+    def has_ended(self) -> bool:
+        """Tell whether the machine has switched itself off."""
+        return self._process is None or self._process.poll() is not None
+
     def set_link(self, name: str, *, up: bool) -> None:
         """Plug or unplug a cable: `host`, or `wireN`."""
         self._monitor_call("set_link", name=name, up=up)

@@ -1,0 +1,245 @@
+"""What losses of power do to a node's disk: `python -m bench.power_cuts OUT`, the folder of a build.
+
+An installation and an update with its trial run once each in QEMU, which keeps every write and every flush. A
+loss of power is a random point in that record: all that was flushed is on the disk, and of what came after
+the last flush each write is there or not, by chance. From each such disk a machine is started, without help.
+"""
+
+import argparse
+import contextlib
+import random
+import struct
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.figures import markdown_table
+from bench.machine import print_machine
+from image.accelerator import Accelerator, choose_accelerator
+from image.netboot import serve_folder
+from nodelib.run import run
+from tests.update_bundles import public_pem
+from tests.vm.guest import BOOT_SECONDS, Boot, Guest, Hardware, cd_options, kernel_boot, wait_until
+from tests.vm.test_install import INSTALL_SECONDS, has_restarted, make_disk, wait_for_agent
+from tests.vm.test_update import KEPT_SECONDS, serve_bundle, status, trust
+
+LOG_MAGIC = 0x6A736677736872
+HEAD = struct.Struct("<QQQI")
+ENTRY = struct.Struct("<QQQQ")
+FLUSH, FUA, DISCARD = 1, 2, 4
+SECTOR = 512
+MARK = "/var/lib/virtnode/before-the-cut"
+WORD = "kept through every loss of power"
+
+
+@dataclass(frozen=True)
+class Write:
+    """One entry of a record: where on the disk, how much, and where in the record its bytes are."""
+
+    offset: int
+    size: int
+    flags: int
+    place: int
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One loss of power, and what the machine started afterwards."""
+
+    phase: str
+    point: int
+    started: str
+    """`disk`, `medium`, or empty for a machine that did not start."""
+    has_state: bool
+
+
+def read_writes(log: Path) -> list[Write]:
+    """Read QEMU's record of writes, in the format of the kernel's dm-log-writes."""
+    found: list[Write] = []
+    with log.open("rb") as file:
+        magic, _, _, sector = HEAD.unpack(file.read(HEAD.size))
+        assert magic == LOG_MAGIC, f"{log} is no record of writes"
+        place = sector
+        while True:
+            file.seek(place)
+            head = file.read(ENTRY.size)
+            if len(head) < ENTRY.size:
+                return found
+            first, count, flags, _ = ENTRY.unpack(head)
+            place += sector
+            if not count and not flags:
+                return found
+            found.append(Write(first * sector, count * sector, flags, place))
+            if not flags & DISCARD:
+                place += count * sector
+
+
+def pick_writes(writes: Sequence[Write], point: int, chance: random.Random) -> Iterator[Write]:
+    """Return what is on the disk if the power goes after `point` entries."""
+    flushed = max((at for at in range(point) if writes[at].flags & (FLUSH | FUA)), default=-1)
+    for at, write in enumerate(writes[:point]):
+        if at <= flushed or chance.random() < 0.5:
+            yield write
+
+
+def lay_disk(base: Path, log: Path, writes: Iterator[Write], target: Path) -> None:
+    """Write a disk as the cut has left it."""
+    run(["cp", "--sparse=always", base, target])
+    with log.open("rb") as source, target.open("r+b") as disk:
+        for write in writes:
+            source.seek(write.place)
+            disk.seek(write.offset)
+            disk.write(bytes(write.size) if write.flags & DISCARD else source.read(write.size))
+
+
+@dataclass(frozen=True)
+class Record:
+    """What was written while something went on, and how a machine is started that was cut off in it."""
+
+    name: str
+    base: Path
+    log: Path
+    begin: int
+    """The entry before which nothing is cut."""
+    options: tuple[str, ...]
+    state: str
+    """What the state says of itself; empty where there was none before."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One loss of power to try: after this share of a record's writes."""
+
+    record: Record
+    number: int
+    share: float
+
+
+STATE = f"cat {MARK}; sha256sum </var/lib/virtnode/identity/key.pem"
+
+
+def main() -> None:
+    """Record, cut, start, and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m bench.power_cuts", description=__doc__)
+    parser.add_argument("out", type=Path, help="the folder of a finished build")
+    parser.add_argument("--cuts", type=int, default=50, metavar="N", help="losses of power (default: 50)")
+    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="machines at a time (default: 2)")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the chance (default: 1)")
+    arguments = parser.parse_args()
+    print_machine()
+    accelerator = choose_accelerator()
+    print(f"emulation: {accelerator.name}; seed {arguments.seed}\n", flush=True)
+    with tempfile.TemporaryDirectory(prefix="vn-", dir="/tmp") as name:
+        folder = Path(name)
+        records = (
+            record_installation(arguments.out, folder, accelerator),
+            record_update(arguments.out, folder, accelerator),
+        )
+        for record in records:
+            print(
+                f"{record.name}: {len(read_writes(record.log)) - record.begin} writes and flushes", flush=True
+            )
+        chance = random.Random(arguments.seed)
+        jobs = [Job(records[number % 2], number, chance.random()) for number in range(arguments.cuts)]
+        with ThreadPoolExecutor(arguments.jobs) as pool:
+            cuts = list(pool.map(lambda job: cut_off(job, folder, accelerator), jobs))
+    print("\n" + cuts_table(cuts))
+
+
+def guest(
+    folder: Path, disk: Path, options: tuple[str, ...], accelerator: Accelerator, log: Path | None
+) -> Guest:
+    """Lay out a machine whose firmware tries the disk first."""
+    folder.mkdir(exist_ok=True)
+    uuid = "5f6c1d0e-0000-4000-8000-000000000001"
+    hardware = Hardware(folder, uuid, state=disk, write_log=log, state_starts=True)
+    return Guest(hardware, Boot(options), accelerator)
+
+
+@contextlib.contextmanager
+def switched_on(node: Guest) -> Iterator[Guest]:
+    """Switch a machine on, and pull its plug in the end."""
+    node.switch_on()
+    try:
+        yield node
+    finally:
+        node.pull_the_plug()
+
+
+def record_installation(out: Path, folder: Path, accelerator: Accelerator) -> Record:
+    """Install to a blank disk, unattended, until the machine restarts."""
+    (folder / "i").mkdir()
+    base, log = folder / "blank.img", folder / "install.log"
+    disk = make_disk(folder / "i")
+    run(["cp", "--sparse=always", disk, base])
+    options = kernel_boot(out, folder / "i", ("node.install=smallest",)).options
+    with switched_on(guest(folder / "i", disk, options, accelerator, log)) as node:
+        node.wait_for_shell()
+        wait_until(lambda: has_restarted(node), INSTALL_SECONDS, "an installation and a restart")
+    return Record("install", base, log, 0, cd_options(next(out.glob("*.iso"))), "")
+
+
+def record_update(out: Path, folder: Path, accelerator: Accelerator) -> Record:
+    """Start the installed disk, give it something to keep, then update it until the new image is kept."""
+    base, log, disk = folder / "installed.img", folder / "update.log", folder / "i/disk.img"
+    with switched_on(guest(folder / "i", disk, (), accelerator, None)) as node:
+        wait_for_agent(node)
+        node.run(f"echo '{WORD}' >{MARK}; sync")
+        said = node.run(STATE)
+        node.run("systemctl poweroff || true")
+        wait_until(node.has_ended, BOOT_SECONDS, "the machine to switch itself off")
+    run(["cp", "--sparse=always", disk, base])
+    served = folder / "served"
+    served.mkdir()
+    with serve_folder(served) as port, switched_on(guest(folder / "i", disk, (), accelerator, log)) as node:
+        wait_for_agent(node)
+        node.run(trust(public_pem().decode()))
+        url = serve_bundle(out, served, port, node, "next")
+        begin = len(read_writes(log))
+        node.run(f"virtnodectl update {url}", seconds=INSTALL_SECONDS)
+        wait_until(lambda: status(node).get("state") == "kept", KEPT_SECONDS, "a kept image")
+    return Record("update", base, log, begin, (), said)
+
+
+def cut_off(job: Job, folder: Path, accelerator: Accelerator) -> Cut:
+    """Lay the disk of one loss of power, and start a machine from it."""
+    record, number = job.record, job.number
+    writes = read_writes(record.log)
+    point = record.begin + int(job.share * (len(writes) - record.begin))
+    disk = folder / f"cut-{number}.img"
+    lay_disk(record.base, record.log, pick_writes(writes, point, random.Random(number)), disk)
+    started, said = "", ""
+    machine = guest(folder / f"c{number}", disk, record.options, accelerator, None)
+    with contextlib.suppress(AssertionError, TimeoutError), switched_on(machine) as node:
+        node.wait_for_shell()
+        is_disk = "node.state=" in node.run("cat /proc/cmdline")
+        if is_disk:
+            wait_until(lambda: _is_mounted(node), BOOT_SECONDS, "the state")
+            said = node.try_run(STATE)[1]
+        started = "disk" if is_disk else "medium"
+    disk.unlink()
+    cut = Cut(record.name, point, started, not record.state or said == record.state)
+    print(f"{number + 1}: {cut.phase} cut at {cut.point}: {started or 'DID NOT START'}", flush=True)
+    return cut
+
+
+def _is_mounted(node: Guest) -> bool:
+    return node.try_run("findmnt /var/lib/virtnode")[0] == 0
+
+
+def cuts_table(cuts: Sequence[Cut]) -> str:
+    """Draw a row for each phase."""
+    rows = []
+    for phase in dict.fromkeys(cut.phase for cut in cuts):
+        found = [cut for cut in cuts if cut.phase == phase]
+        starts = [cut.started for cut in found]
+        lost = [cut for cut in found if not cut.has_state]
+        rows.append([phase, *map(str, (len(found), *map(starts.count, ("disk", "medium", "")), len(lost)))])
+    header = ("cut off in", "losses of power", "started the disk", "started the medium", "did not start")
+    return markdown_table([*header, "lost state"], rows)
+
+
+if __name__ == "__main__":
+    main()
