@@ -68,7 +68,7 @@ if [ "${1:-}" = test ]; then
     trap 'rm -rf "$scratch"' EXIT
     "$venv/bin/virtnode-image" build --cache "$cache" --out "$scratch" || exit 1
     export VIRTNODE_ARTEFACTS="$scratch" VIRTNODE_CACHE="$cache"
-    pytest -m "vm and not alone" || status=1
+    pytest -m "vm and not alone and not thorough" || status=1
     pytest -m "vm and alone" -n 1 || status=1
     exit $status
 fi

@@ -17,6 +17,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 from image.accelerator import Accelerator
@@ -75,6 +76,24 @@ class Wire:
     remote: Path
 
 
+class Bus(Enum):
+    """How the disk is attached."""
+
+    VIRTIO = "virtio"
+    SATA = "sata"
+    SCSI = "scsi"
+    NVME = "nvme"
+
+
+DISK_DEVICES = {
+    Bus.VIRTIO: ("virtio-blk-pci",),
+    Bus.SATA: ("ide-hd,bus=ide.1",),
+    Bus.SCSI: ("virtio-scsi-pci,id=scsi", "scsi-hd,bus=scsi.0"),
+    Bus.NVME: ("nvme",),
+}
+"""The devices of each; the disk is the last."""
+
+
 @dataclass(frozen=True)
 class Hardware:
     """What is plugged in; the first NIC reaches the host at 10.0.2.2."""
@@ -84,6 +103,8 @@ class Hardware:
     uuid: str
     mac: str = "52:54:00:00:00:01"
     state: Path | None = None
+    bus: Bus = Bus.VIRTIO
+    """What `state` is attached by."""
     write_log: Path | None = None
     """Where QEMU keeps a record of all that is written to `state`, and of each flush."""
     state_starts: bool = False
@@ -264,14 +285,16 @@ class Guest:
 def _state_options(hardware: Hardware) -> list[str]:
     if not hardware.state:
         return []
-    device = "virtio-blk-pci,drive=state,serial=state" + (",bootindex=0" if hardware.state_starts else "")
+    *others, disk = DISK_DEVICES[hardware.bus]
+    disk += ",drive=state,serial=state" + (",bootindex=0" if hardware.state_starts else "")
+    devices = [word for device in (*others, disk) for word in ("-device", device)]
     if not hardware.write_log:
-        return ["-drive", f"if=none,id=state,format=raw,file={hardware.state}", "-device", device]
+        return ["-drive", f"if=none,id=state,format=raw,file={hardware.state}", *devices]
     hardware.write_log.touch()
     files = {"disk": hardware.state, "log": hardware.write_log}
     nodes = [f"driver=file,filename={path},node-name={name}" for name, path in files.items()]
     nodes.append("driver=blklogwrites,file=disk,log=log,node-name=state")
-    return [*(word for node in nodes for word in ("-blockdev", node)), "-device", device]
+    return [*(word for node in nodes for word in ("-blockdev", node)), *devices]
 
 
 def _accept(listener: socket.socket) -> socket.socket:
@@ -298,6 +321,13 @@ def cd_options(iso: Path) -> tuple[str, ...]:
     """Put an ISO into the machine's CD drive."""
     drive = f"if=none,id=cd,format=raw,media=cdrom,readonly=on,file={iso}"
     return ("-drive", drive, "-device", "ide-cd,drive=cd,bus=ide.0,bootindex=1")
+
+
+def usb_options(iso: Path) -> tuple[str, ...]:
+    """Plug a stick with an ISO on it into the machine."""
+    drive = f"if=none,id=stick,format=raw,readonly=on,file={iso}"
+    stick = "usb-storage,drive=stick,removable=on,bootindex=1"
+    return ("-device", "qemu-xhci", "-drive", drive, "-device", stick)
 
 
 def kernel_boot(artefacts: Path, folder: Path, arguments: Sequence[str]) -> Boot:

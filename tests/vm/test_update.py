@@ -18,7 +18,7 @@ from tests.vm.test_install import INSTALL_SECONDS, has_restarted, machine, wait_
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(7200)]
 
-TRIAL_SECONDS = 90
+TRIAL_SECONDS = 60
 """How long a try of an image may take that cannot pass anyway."""
 KEPT_SECONDS, BACK_SECONDS = 600.0, 2400.0
 BROKEN = {
