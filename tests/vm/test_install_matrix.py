@@ -1,4 +1,4 @@
-"""Installation from every medium, by every firmware, to every kind of disk, and joining an engine from there."""
+"""Installation from every medium, by every firmware, to every kind of disk, and an engine to join from there."""
 
 import contextlib
 import uuid
