@@ -1,4 +1,4 @@
-"""Installation from every medium, by every firmware, to every kind of disk, and an engine to join from there."""
+"""Installation from every medium, by every firmware, to every kind of disk, and from there to an engine."""
 
 import contextlib
 import uuid
