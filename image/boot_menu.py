@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from image.media.areas import DISK_ARGUMENTS, MENU_VARIABLE, read_arguments
 from image.medium import StoredFile
+from nodelib.slot_menu import TRIAL_ARGUMENT, TRIAL_ARGUMENTS
 
 _MENU_NAMES = ("grub.cfg", "syslinux.cfg", "isolinux.cfg", "pxelinux.cfg/default")
 _CUSTOM_NAME = f"/{DISK_ARGUMENTS}"
@@ -89,19 +90,32 @@ def read_settings(text: str) -> dict[str, str]:
 
 def slot_to_start(environment: str) -> str:
     """Say which slot a disk starts next, by its grubenv."""
-    lines = (line.partition("=") for line in environment.splitlines())
-    values = {name: value for name, _, value in lines}
-    is_tried = values.get("trial") and values.get("tries", "0") != "0"
-    return values["trial"] if is_tried else values.get("slot", "a")
+    values = read_values(environment)
+    return values["trial"] if is_trial(values) else values.get("slot", "a")
+
+
+def is_trial(values: Mapping[str, str]) -> bool:
+    """Tell whether the next start of a disk is a try, by the values of its grubenv."""
+    return bool(values.get("trial")) and values.get("tries", "0") != "0"
+
+
+def read_values(environment: str) -> dict[str, str]:
+    """Read a grubenv."""
+    return {name: value for name, _, value in (line.partition("=") for line in environment.splitlines())}
 
 
 def _slot_variables(menu: str, files: tuple[StoredFile, ...]) -> dict[str, str]:
     """Read what the slot that starts next gives to the menu of a disk; nothing on other media."""
     top = menu.removesuffix(_DISK_MENU)
     texts = {file.path: file.read().decode(errors="replace") for file in files if _is_of_slots(file.path)}
-    slot = slot_to_start(texts.get(f"{top}{_ENVIRONMENT}", ""))
+    environment = texts.get(f"{top}{_ENVIRONMENT}", "")
+    slot = slot_to_start(environment)
     config = texts.get(f"{top}{slot}/slot.cfg")
-    return {} if config is None else {"slot": slot, **read_settings(config)}
+    if config is None:
+        return {}
+    is_tried = is_trial(read_values(environment))
+    told = f"{TRIAL_ARGUMENT}={slot} {' '.join(TRIAL_ARGUMENTS)}" if is_tried else ""
+    return {"slot": slot, "try": told, **read_settings(config)}
 
 
 def _is_of_slots(path: str) -> bool:

@@ -47,7 +47,7 @@ def _problem_of(word: str) -> str:
 def check_room(menu: str, added: str) -> None:
     """Refuse what an entry of a grub.cfg would not hand on, or what makes it longer than the kernel reads."""
     entries = parse_grub(menu, "grub.cfg", {MENU_VARIABLE: added})
-    if added and not all(entry.arguments.endswith(added) for entry in entries):
+    if added and not all(added in entry.arguments for entry in entries):
         raise VirtnodeError(
             Code.INVALID,
             "--karg: the menu of this artefact does not take kernel arguments",

@@ -2,7 +2,6 @@
 
 import io
 import re
-import tarfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -104,6 +103,9 @@ def write_support(folder: Path, hostname: str, now: float, files: Mapping[str, s
     try:
         with path.open("xb") as file:
             path.chmod(0o600)
+            # Seldom needed, and an agent is there all the time.
+            import tarfile
+
             with tarfile.open(fileobj=file, mode="w:gz") as archive:
                 for name, text in sorted(files.items()):
                     data = text.encode()

@@ -65,8 +65,9 @@ def test_a_disk_offers_the_slot_that_starts(tmp_path: Path, variables: dict[str,
     serial = "console=tty0 console=ttyS0,115200n8"
     rescue = "systemd.unit=rescue.target systemd.setenv=SYSTEMD_SULOGIN_FORCE=1"
     kernel = f"/{slot}/vmlinuz"
+    told = " node.trial=b panic=10 rd.shell=0 rd.emergency=reboot" if variables.get("tries") == "3" else ""
     assert [(entry.title, entry.kernel, entry.arguments) for entry in read_menus(files)] == [
-        (f"Start {title}", kernel, f"{arguments} $node_arguments"),
-        (f"Start {title} with serial console", kernel, f"{arguments} {serial} $node_arguments"),
+        (f"Start {title}", kernel, f"{arguments} $node_arguments{told}"),
+        (f"Start {title} with serial console", kernel, f"{arguments} {serial} $node_arguments{told}"),
         ("Rescue shell", kernel, f"{arguments} {rescue} $node_arguments"),
     ]

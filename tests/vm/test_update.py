@@ -21,6 +21,8 @@ pytestmark = [pytest.mark.vm, pytest.mark.timeout(7200)]
 TRIAL_SECONDS = 60
 """How long a try of an image may take that cannot pass anyway."""
 KEPT_SECONDS, BACK_SECONDS = 600.0, 2400.0
+BEGIN_UPDATE = "systemd-run --quiet --collect virtnodectl update"
+"""It ends with a restart, and would take the shell of the test along."""
 BROKEN = {
     "init": ("init=/nonexistent",),
     "agent": ("systemd.mask=virtnode-agent.service",),
@@ -50,6 +52,12 @@ def status(node: Guest) -> Mapping[str, Any]:
     except (TimeoutError, ValueError):
         return {}
     return found
+
+
+def stands(node: Guest, name: str, state: str) -> bool:
+    """Tell whether the newest update is this one, and how it stands."""
+    view = status(node)
+    return (view.get("build_id"), view.get("state")) == (name, state)
 
 
 def serve_bundle(artefacts: Path, served: Path, port: int, node: Guest, name: str, *arguments: str) -> str:
@@ -89,18 +97,18 @@ def test_updates_are_kept_taken_back_and_refused(
         with switched_on(machine(folder, Boot(()), accelerator), evidence) as node:
             wait_for_agent(node)
 
-            def update(name: str, *arguments: str) -> tuple[int, str]:
+            def update(name: str, *arguments: str) -> None:
                 bundle = serve_bundle(artefacts, served, port, node, name, *arguments)
                 node.run(trust(update_key))
-                return node.try_run(f"virtnodectl update {bundle}", seconds=600)
+                node.run(f"{BEGIN_UPDATE} {bundle}")
 
-            assert update("good")[0] == 0
-            wait_until(lambda: status(node).get("state") == "kept", KEPT_SECONDS, "a kept image")
+            update("good")
+            wait_until(lambda: stands(node, "good", "kept"), KEPT_SECONDS, "a kept image")
             assert booted_slot(node) == "b"
             for name, arguments in BROKEN.items():
                 before = booted_slot(node)
-                assert update(name, *arguments)[0] == 0
-                wait_until(lambda: status(node).get("state") == "rolled-back", BACK_SECONDS, f"{name} gone")
+                update(name, *arguments)
+                wait_until(lambda: stands(node, name, "rolled-back"), BACK_SECONDS, f"{name} gone")
                 assert booted_slot(node) == before
             whole = (served / "good.update").read_bytes()
             for name, content in (
@@ -110,7 +118,7 @@ def test_updates_are_kept_taken_back_and_refused(
                 (served / f"{name}.update").write_bytes(content)
                 node.run(trust(update_key))
                 code, said = node.try_run(f"virtnodectl update {url}/{name}.update", seconds=600)
-                assert code != 0, said
+                assert code in (1, 2), said
                 assert "slot b" not in said
             node.run("virtnodectl update status")
 
