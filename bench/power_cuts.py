@@ -23,7 +23,7 @@ from nodelib.run import run
 from tests.update_bundles import public_pem
 from tests.vm.guest import BOOT_SECONDS, Boot, Guest, Hardware, cd_options, kernel_boot, wait_until
 from tests.vm.test_install import INSTALL_SECONDS, has_restarted, make_disk, wait_for_agent
-from tests.vm.test_update import BEGIN_UPDATE, KEPT_SECONDS, serve_bundle, stands, trust
+from tests.vm.test_update import BEGIN_UPDATE, KEPT_SECONDS, serve_bundle, trust, wait_for_state
 
 LOG_MAGIC = 0x6A736677736872
 HEAD = struct.Struct("<QQQI")
@@ -199,7 +199,7 @@ def record_update(out: Path, folder: Path, accelerator: Accelerator) -> Record:
         url = serve_bundle(out, served, port, node, "next")
         begin = len(read_writes(log))
         node.run(f"{BEGIN_UPDATE} {url}")
-        wait_until(lambda: stands(node, "next", "kept"), KEPT_SECONDS, "a kept image")
+        wait_for_state(node, "next", "kept", KEPT_SECONDS)
     return Record("update", base, log, begin, (), said)
 
 

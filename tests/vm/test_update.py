@@ -54,10 +54,14 @@ def status(node: Guest) -> Mapping[str, Any]:
     return found
 
 
-def stands(node: Guest, name: str, state: str) -> bool:
-    """Tell whether the newest update is this one, and how it stands."""
-    view = status(node)
-    return (view.get("build_id"), view.get("state")) == (name, state)
+def wait_for_state(node: Guest, name: str, state: str, seconds: float) -> None:
+    """Wait until the newest update is this one and stands so."""
+
+    def is_there() -> bool:
+        view = status(node)
+        return (view.get("build_id"), view.get("state")) == (name, state)
+
+    wait_until(is_there, seconds, f"{name} to be {state}", pause=3.0)
 
 
 def serve_bundle(artefacts: Path, served: Path, port: int, node: Guest, name: str, *arguments: str) -> str:
@@ -103,12 +107,12 @@ def test_updates_are_kept_taken_back_and_refused(
                 node.run(f"{BEGIN_UPDATE} {bundle}")
 
             update("good")
-            wait_until(lambda: stands(node, "good", "kept"), KEPT_SECONDS, "a kept image")
+            wait_for_state(node, "good", "kept", KEPT_SECONDS)
             assert booted_slot(node) == "b"
             for name, arguments in BROKEN.items():
                 before = booted_slot(node)
                 update(name, *arguments)
-                wait_until(lambda: stands(node, name, "rolled-back"), BACK_SECONDS, f"{name} gone")
+                wait_for_state(node, name, "rolled-back", BACK_SECONDS)
                 assert booted_slot(node) == before
             whole = (served / "good.update").read_bytes()
             for name, content in (
