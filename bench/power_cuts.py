@@ -10,6 +10,7 @@ import contextlib
 import random
 import struct
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,8 +23,8 @@ from image.netboot import serve_folder
 from nodelib.run import run
 from tests.update_bundles import public_pem
 from tests.vm.guest import BOOT_SECONDS, Boot, Guest, Hardware, cd_options, kernel_boot, wait_until
-from tests.vm.test_install import INSTALL_SECONDS, has_restarted, make_disk, wait_for_agent
-from tests.vm.test_update import BEGIN_UPDATE, KEPT_SECONDS, serve_bundle, trust, wait_for_state
+from tests.vm.test_install import INSTALL_SECONDS, SERIAL, make_disk, wait_for_agent
+from tests.vm.test_update import KEPT_SECONDS, serve_bundle, trust, wait_for_state
 
 LOG_MAGIC = 0x6A736677736872
 HEAD = struct.Struct("<QQQI")
@@ -106,6 +107,8 @@ class Record:
     options: tuple[str, ...]
     state: str
     """What the state says of itself; empty where there was none before."""
+    seconds: float
+    """How long the writing took, in the machine."""
 
 
 @dataclass(frozen=True)
@@ -137,10 +140,7 @@ def main() -> None:
             record_installation(arguments.out, folder, accelerator),
             record_update(arguments.out, folder, accelerator),
         )
-        for record in records:
-            print(
-                f"{record.name}: {len(read_writes(record.log)) - record.begin} writes and flushes", flush=True
-            )
+        print(records_table(records) + "\n", flush=True)
         chance = random.Random(arguments.seed)
         jobs = [Job(records[number % 2], number, chance.random()) for number in range(arguments.cuts)]
         with ThreadPoolExecutor(arguments.jobs) as pool:
@@ -169,16 +169,18 @@ def switched_on(node: Guest) -> Iterator[Guest]:
 
 
 def record_installation(out: Path, folder: Path, accelerator: Accelerator) -> Record:
-    """Install to a blank disk, unattended, until the machine restarts."""
+    """Install to a blank disk."""
     (folder / "i").mkdir()
     base, log = folder / "blank.img", folder / "install.log"
     disk = make_disk(folder / "i")
     run(["cp", "--sparse=always", disk, base])
-    options = kernel_boot(out, folder / "i", ("node.install=smallest",)).options
+    options = kernel_boot(out, folder / "i", ("node.install=ask",)).options
     with switched_on(guest(folder / "i", disk, options, accelerator, log)) as node:
-        node.wait_for_shell()
-        wait_until(lambda: has_restarted(node), INSTALL_SECONDS, "an installation and a restart")
-    return Record("install", base, log, 0, cd_options(next(out.glob("*.iso"))), "")
+        wait_for_agent(node)
+        began = time.monotonic()
+        node.run(f"virtnodectl install run smallest --confirm {SERIAL[-4:]}", seconds=INSTALL_SECONDS)
+        seconds = time.monotonic() - began
+    return Record("install", base, log, 0, cd_options(next(out.glob("*.iso"))), "", seconds)
 
 
 def record_update(out: Path, folder: Path, accelerator: Accelerator) -> Record:
@@ -197,10 +199,12 @@ def record_update(out: Path, folder: Path, accelerator: Accelerator) -> Record:
         wait_for_agent(node)
         node.run(trust(public_pem().decode()))
         url = serve_bundle(out, served, port, node, "next")
-        begin = len(read_writes(log))
-        node.run(f"{BEGIN_UPDATE} {url}")
+        begin, began = len(read_writes(log)), time.monotonic()
+        node.run(f"virtnodectl update --no-restart {url}", seconds=INSTALL_SECONDS)
+        seconds = time.monotonic() - began
+        node.run("systemctl reboot || true")
         wait_for_state(node, "next", "kept", KEPT_SECONDS)
-    return Record("update", base, log, begin, (), said)
+    return Record("update", base, log, begin, (), said, seconds)
 
 
 def cut_off(job: Job, folder: Path, accelerator: Accelerator) -> Cut:
@@ -227,6 +231,16 @@ def cut_off(job: Job, folder: Path, accelerator: Accelerator) -> Cut:
 
 def _is_mounted(node: Guest) -> bool:
     return node.try_run("findmnt /var/lib/virtnode")[0] == 0
+
+
+def records_table(records: Sequence[Record]) -> str:
+    """Draw a row for each record: how long it took, and what was written, the starts after it included."""
+    rows = []
+    for record in records:
+        writes = read_writes(record.log)[record.begin :]
+        size = sum(write.size for write in writes if not write.flags & DISCARD)
+        rows.append([record.name, f"{record.seconds:.0f}", f"{size / 1e6:.0f}", str(len(writes))])
+    return markdown_table(["", "seconds", "MB written", "writes and flushes"], rows)
 
 
 def cuts_table(cuts: Sequence[Cut]) -> str:

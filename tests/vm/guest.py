@@ -36,7 +36,7 @@ while sleep 0.2; do
     exec 3<>"$port"
     while read -r number command <&3; do
         printf %s "$command" | base64 -d >/run/test-command
-        timeout 120 sh /run/test-command >/run/test-output 2>&1 3>&- </dev/null
+        timeout 900 sh /run/test-command >/run/test-output 2>&1 3>&- </dev/null
         printf '%s %s %s\\n' "$number" "$?" "$(base64 -w0 </run/test-output)" >&3
     done
 done
