@@ -1,6 +1,6 @@
 """The console of a booted node: on a serial line as a technician sees it, and on the screen beside it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.vm, pytest.mark.timeout(3600)]
 BOOT_SECONDS = 600.0
 ADDRESS, ELSEWHERE = "10.0.2.50/24", "192.0.2.9/24"
 HOST_NAME = "node7.example.org"
+LONGER = "x"
 
 
 @dataclass(frozen=True)
@@ -146,14 +147,29 @@ def joins_an_engine(bench: Bench) -> None:
 
 
 def is_on_its_screen_too(bench: Bench) -> None:
-    """Look at the screen: the same console is there, and follows its own keyboard."""
+    """Look at the screen: the same console is there, and follows its own keyboard to another name."""
     node = bench.node
     wait_until(lambda: "Status" in node.screen_text(), 60, "the console on the screen")
     node.screenshot(bench.evidence / "status.png")
     assert (bench.evidence / "status.png").read_bytes().startswith(b"\x89PNG")
-    node.send_keys("3")
-    wait_until(lambda: "port up" in node.screen_text(), 60, "the network screen")
+    press_and_see(node, ("3",), "port up")
     assert HOST_NAME in node.screen_text()
+    press_and_see(node, ("n",), "Names, time, proxy")
+    press_and_see(node, ("end", *LONGER), f"{HOST_NAME}{LONGER}")
+    press_and_see(node, ("tab",) * 6 + ("ret",), f"- host name {HOST_NAME}{LONGER}")
+    press_and_see(node, ("tab", "ret"), "It goes back by itself in")
+    press_and_see(node, ("tab", "tab", "ret"), f"{HOST_NAME}{LONGER}")
+    wait_until(lambda: "Keep this change?" not in node.screen_text(), 60, "the change to be kept")
+    assert node.run("hostname").strip() == f"{HOST_NAME}{LONGER}"
+
+
+def press_and_see(node: Guest, keys: Sequence[str], text: str) -> None:
+    """Press keys of the machine's keyboard, as slowly as a person does, until the screen shows a text."""
+    for key in keys:
+        node.send_keys(key)
+        # To read the screen takes the emulated machine about as long as a person takes for a key.
+        node.screen_text()
+    wait_until(lambda: text in node.screen_text(), 90, f"{text!r} on the screen")
 
 
 def ask_for_name(terminal: Terminal) -> None:
