@@ -3,6 +3,7 @@
 import logging
 import shutil
 import threading
+import typing
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,10 +11,9 @@ from pathlib import Path
 from nodeagent.events import EventQueue
 from nodeagent.facts.sources import Command, read_text
 from nodeagent.install.disks import collect_install_disks
+from nodeagent.install.layout import read_layout
 from nodeagent.install.marker import Marker
 from nodeagent.install.medium import Medium, find_medium, squashfs_size
-from nodeagent.install.preparation import SCRATCH, prepare, read_answer, read_layout
-from nodeagent.install.steps import Step, Work, installation_steps
 from nodeagent.install.volumes import thin_problem
 from nodeagent.install.webhook import Courier, InstallNews
 from nodeagent.intent import LoadedIntent
@@ -29,11 +29,14 @@ from nodelib.bus_install import (
 )
 from nodelib.errors import Code, VirtnodeError
 from nodelib.facts import Facts
-from nodelib.install_planning import Wanted, find_data_disks, find_disk, make_plan, read_wanted
+from nodelib.install_planning import Answer, Wanted, find_data_disks, find_disk, make_plan, read_wanted
 from nodelib.install_rules import ASK, describe_disk
 from nodelib.link import Severity
 from nodelib.run import run
 from nodelib.slots import Region
+
+if typing.TYPE_CHECKING:
+    from nodeagent.install.steps import Step, Work
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +65,7 @@ class Installation:
         self,
         around: Surroundings,
         *,
-        prepare_work: Callable[[Path, InstallPlan, Medium, Marker], Work] = prepare,
+        prepare_work: "Callable[[Path, InstallPlan, Medium, Marker], Work] | None" = None,
         make_courier: Callable[[str], Courier] = Courier,
     ) -> None:
         self._around = around
@@ -167,7 +170,7 @@ class Installation:
             except (VirtnodeError, OSError):
                 logger.info("the size of this system cannot be told")
         build = self._around.facts().build_id
-        answer = read_answer(loaded.intent.install)
+        answer = Answer(**vars(loaded.intent.install))
         return read_wanted(request, answer, loaded.boot.install, size, build)
 
     def _disks(self, medium: Medium) -> tuple[InstallDisk, ...]:
@@ -218,17 +221,21 @@ class Installation:
             run(AFTER[then], check=False)
 
     def _work(self, plan: InstallPlan) -> None:
+        # An agent is there all the time, and installs once: what that alone needs is loaded then.
+        from nodeagent.install.preparation import SCRATCH, prepare
+        from nodeagent.install.steps import installation_steps
+
         facts = self._around.facts()
         marker = Marker(facts.product.partition(" (")[0] or "virtnode", facts.build_id)
         medium = find_medium(self._around.root)
         try:
-            work = self._prepare(self._around.root, plan, medium, marker)
+            work = (self._prepare or prepare)(self._around.root, plan, medium, marker)
             run_steps(installation_steps(work), work, self._note_step)
         finally:
             # The state that was gathered has the node's key in it.
             shutil.rmtree(self._around.root / SCRATCH, ignore_errors=True)
 
-    def _note_step(self, step: Step, percent: int) -> None:
+    def _note_step(self, step: "Step", percent: int) -> None:
         if self.progress().step != step.text:
             logger.info("%s", step.text)
         self._set(step=step.text, percent=percent)
@@ -263,14 +270,14 @@ class Installation:
             self._progress = replace(self._progress, **changes)  # type: ignore[arg-type]
 
 
-def run_steps(steps: tuple[Step, ...], work: Work, note: Callable[[Step, int], None]) -> None:
+def run_steps(steps: "tuple[Step, ...]", work: "Work", note: "Callable[[Step, int], None]") -> None:
     """Do all steps; `note` hears of each, and how many percent are done."""
     total = sum(step.weight for step in steps) or 1
     before = 0
     for step in steps:
         done = 0
 
-        def on_bytes(count: int, step: Step = step, before: int = before) -> None:
+        def on_bytes(count: int, step: "Step" = step, before: int = before) -> None:
             nonlocal done
             done += count
             note(step, min(99, (before + min(done, step.weight)) * 100 // total))

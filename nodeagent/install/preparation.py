@@ -1,6 +1,5 @@
 """From a plan to the work: boot files read and checked, identifiers drawn, the state gathered."""
 
-import json
 import shutil
 import uuid
 from collections.abc import Callable
@@ -10,27 +9,22 @@ from nodeagent.boot_config import carry_sources
 from nodeagent.facts.sources import read_text
 from nodeagent.install.boot_files import BootFiles, load_boot_files
 from nodeagent.install.command_line import installed_arguments
+from nodeagent.install.layout import read_layout
 from nodeagent.install.marker import Marker
 from nodeagent.install.medium import Medium, squashfs_size
 from nodeagent.install.steps import Work, check_esp_size, copy_state
 from nodeagent.install.volumes import has_thin_check
-from nodeagent.intent import InstallIntent
 from nodeagent.intent_sources import STATE as STATE_FILE
 from nodeagent.intent_sources import load_state, merge
 from nodeagent.intent_state import write_toml
 from nodeagent.kernel_arguments import read_kernel_arguments
 from nodelib.bus_install import InstallPlan
 from nodelib.errors import Code, VirtnodeError
-from nodelib.install_planning import Answer
-from nodelib.run import run
-from nodelib.slots import MEBIBYTE, SECTOR, SLOT_A, STATE, UNFINISHED, Region, lay_out
+from nodelib.slots import MEBIBYTE, SLOT_A, STATE, lay_out
 
 STATE_FOLDER = "var/lib/virtnode"
 SCRATCH = "run/virtnode/install"
 FRESH_MODE = 0o600
-
-Layout = tuple[tuple[Region, ...], dict[str, str]]
-"""The partitions of a disk, and their identifiers."""
 
 
 def prepare(
@@ -79,25 +73,6 @@ def prepare(
     )
     check_esp_size(work)
     return work
-
-
-def read_answer(intent: InstallIntent) -> Answer:
-    """Take what the configuration says of installation out of it."""
-    return Answer(**vars(intent))
-
-
-def read_layout(device: Path) -> Layout:
-    """Read the layout of a disk that a node is installed on; raises VirtnodeError (conflict) for another."""
-    table = json.loads(run(["sfdisk", "--json", device]).stdout)["partitiontable"]
-    regions, identifiers = [], {"disk": str(table.get("id", ""))}
-    for part in table.get("partitions", ()):
-        name = SLOT_A if part.get("name") == UNFINISHED else str(part.get("name", ""))
-        start, size = (part[key] * SECTOR // MEBIBYTE for key in ("start", "size"))
-        regions.append(Region(name, str(part["type"]), start, size))
-        identifiers[name] = str(part.get("uuid", ""))
-    if not {"bios", "esp", "virtnode-a", "virtnode-state"} <= set(identifiers):
-        raise VirtnodeError(Code.CONFLICT, f"{device} has not the layout of a node", "install without --keep")
-    return tuple(regions), identifiers
 
 
 def gather_state(root: Path, cmdline: str, target: Path) -> None:

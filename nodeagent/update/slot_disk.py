@@ -9,7 +9,7 @@ from pathlib import Path
 from nodeagent.facts.sources import read_link_name, read_text
 from nodeagent.install.disk_writer import opened
 from nodeagent.install.fat_editor import FatEditor
-from nodeagent.install.preparation import Layout, read_layout
+from nodeagent.install.layout import Layout, read_layout
 from nodelib.errors import Code, VirtnodeError
 from nodelib.slot_menu import SLOTS, TRIAL_ARGUMENT, SlotConfig, read_slot_config
 from nodelib.slots import ESP, MEBIBYTE
