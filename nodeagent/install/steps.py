@@ -41,7 +41,7 @@ from nodelib.slots import (
     table_script,
 )
 
-SETTLE_TIMEOUT = 30.0
+SETTLE_TIMEOUT = 120.0
 MENU_SECONDS = 3
 
 
@@ -227,8 +227,12 @@ def make_data(work: Work, on_bytes: OnBytes) -> None:
     """Make the volume group that guests' disks are cut from."""
     devices = list(work.data)
     if has_region(work.regions, DATA):
+        link = Path("/dev/disk/by-partuuid") / work.identifiers[DATA].lower()
+        # LVM asks udev what devices there are, and a slow udev may not have seen the partition yet.
+        udev: list[str | Path] = ["udevadm", "wait", f"--timeout={SETTLE_TIMEOUT:.0f}", link]
+        run(udev, timeout=SETTLE_TIMEOUT + LVM_TIMEOUT)
         # LVM knows a device by its own name before udev has told it of others.
-        devices.insert(0, (Path("/dev/disk/by-partuuid") / work.identifiers[DATA].lower()).resolve())
+        devices.insert(0, link.resolve())
     make_group(data_group(work.identifiers["disk"]), devices)
 
 

@@ -36,8 +36,10 @@ def test_a_group_is_made_of_the_rest(tmp_path: Path, calls: Calls) -> None:
     names = [step.name for step in installation_steps(work)]
     assert names.index("data") == names.index("esp") - 1
     make_data(work, lambda count: None)
+    partition = "/dev/disk/by-partuuid/abcdef01-0000-0000-0000-000000000000"
     assert calls() == [
-        "vgcreate --yes --quiet virtnode-00000001 /dev/disk/by-partuuid/abcdef01-0000-0000-0000-000000000000"
+        f"udevadm wait --timeout=120 {partition}",
+        f"vgcreate --yes --quiet virtnode-00000001 {partition}",
     ]
 
 
@@ -60,7 +62,7 @@ def test_udev_is_waited_for_where_it_looks(tmp_path: Path, calls: Calls) -> None
     work = make_work(tmp_path / "work")
     settle(work)
     settle(dataclasses.replace(work, has_partitions=True))
-    assert calls() == ["udevadm settle --timeout=30"]
+    assert calls() == ["udevadm settle --timeout=120"]
 
 
 @pytest.fixture
