@@ -230,7 +230,7 @@ def make_data(work: Work, on_bytes: OnBytes) -> None:
         link = Path("/dev/disk/by-partuuid") / work.identifiers[DATA].lower()
         # LVM asks udev what devices there are, and a slow udev may not have seen the partition yet.
         udev: list[str | Path] = ["udevadm", "wait", f"--timeout={SETTLE_TIMEOUT:.0f}", link]
-        run(udev, timeout=SETTLE_TIMEOUT + LVM_TIMEOUT)
+        run(udev, timeout=2 * SETTLE_TIMEOUT)
         # LVM knows a device by its own name before udev has told it of others.
         devices.insert(0, link.resolve())
     make_group(data_group(work.identifiers["disk"]), devices)
