@@ -182,7 +182,7 @@ class Installation:
         if wanted.keep and (disk.installed or disk.unfinished):
             present = read_layout(self._around.root / "dev" / disk.name)[0]
         plan = make_plan(wanted, disk, present, find_data_disks(wanted, disks, disk))
-        lacks = thin_problem(self._around.root) if plan.thin else ""
+        lacks = thin_problem(self._around.root, self._around.command) if plan.thin else ""
         return replace(plan, problems=(*plan.problems, lacks)) if lacks else plan
 
     def _begin(self, plan: InstallPlan, actor: str, *, then: str | None) -> None:
