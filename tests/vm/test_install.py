@@ -98,6 +98,7 @@ def test_it_installs_unattended_and_starts_from_the_disk(
             node.run("test -e /var/lib/virtnode/kept")
 
 
+@pytest.mark.thorough
 def test_a_data_disk_joins_and_the_pool_outlives_a_restart(
     artefacts: Path, accelerator: Accelerator, tmp_path: Path
 ) -> None:

@@ -1,7 +1,8 @@
 """A node on a disk takes another image: kept when it works, taken back by itself when it does not."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -89,42 +90,68 @@ def install(artefacts: Path, folder: Path, accelerator: Accelerator, evidence: P
         wait_until(lambda: has_restarted(node), INSTALL_SECONDS, "an installation and a restart")
 
 
-def test_updates_are_kept_taken_back_and_refused(
-    artefacts: Path, accelerator: Accelerator, tmp_path: Path, update_key: str
-) -> None:
-    """Forward; then three images that cannot pass, each gone by itself; then bundles that are no good."""
+@dataclass(frozen=True)
+class Site:
+    """A node on its disk, and a server that has bundles for it."""
+
+    artefacts: Path
+    node: Guest
+    served: Path
+    port: int
+    key: str
+
+    def begin(self, name: str, *arguments: str) -> None:
+        """Have the node update itself to an image of this name."""
+        bundle = serve_bundle(self.artefacts, self.served, self.port, self.node, name, *arguments)
+        self.node.run(trust(self.key))
+        self.node.run(f"{BEGIN_UPDATE} {bundle}")
+
+    def takes_back(self, name: str) -> None:
+        """Update to an image that cannot pass, and see that the one before comes back by itself."""
+        before = booted_slot(self.node)
+        self.begin(name, *BROKEN[name])
+        wait_for_state(self.node, name, "rolled-back", BACK_SECONDS)
+        assert booted_slot(self.node) == before
+
+    def refuses(self, name: str, content: bytes) -> None:
+        """Offer a bundle that is no good: it is refused before anything is written."""
+        (self.served / f"{name}.update").write_bytes(content)
+        self.node.run(trust(self.key))
+        where = f"http://{HOST_ADDRESS}:{self.port}/{name}.update"
+        code, said = self.node.try_run(f"virtnodectl update {where}", seconds=600)
+        assert code in (1, 2), said
+        assert "slot b" not in said
+
+
+@pytest.fixture
+def site(artefacts: Path, accelerator: Accelerator, tmp_path: Path, update_key: str) -> Iterator[Site]:
+    """Install a node, and start it from its disk."""
     evidence, served = tmp_path / "evidence", tmp_path / "served"
     served.mkdir()
     with short_folder(tmp_path) as folder, serve_folder(served) as port:
         install(artefacts, folder, accelerator, evidence)
-        url = f"http://{HOST_ADDRESS}:{port}"
         with switched_on(machine(folder, Boot(()), accelerator), evidence) as node:
             wait_for_agent(node)
+            yield Site(artefacts, node, served, port, update_key)
 
-            def update(name: str, *arguments: str) -> None:
-                bundle = serve_bundle(artefacts, served, port, node, name, *arguments)
-                node.run(trust(update_key))
-                node.run(f"{BEGIN_UPDATE} {bundle}")
 
-            update("good")
-            wait_for_state(node, "good", "kept", KEPT_SECONDS)
-            assert booted_slot(node) == "b"
-            for name, arguments in BROKEN.items():
-                before = booted_slot(node)
-                update(name, *arguments)
-                wait_for_state(node, name, "rolled-back", BACK_SECONDS)
-                assert booted_slot(node) == before
-            whole = (served / "good.update").read_bytes()
-            for name, content in (
-                ("cut", whole[: -(20 << 20)]),
-                ("bent", whole.replace(b"good", b"evil", 1)),
-            ):
-                (served / f"{name}.update").write_bytes(content)
-                node.run(trust(update_key))
-                code, said = node.try_run(f"virtnodectl update {url}/{name}.update", seconds=600)
-                assert code in (1, 2), said
-                assert "slot b" not in said
-            node.run("virtnodectl update status")
+def test_updates_are_kept_taken_back_and_refused(site: Site) -> None:
+    """Forward; a kernel that panics, an agent that never comes; then bundles that are no good."""
+    site.begin("good")
+    wait_for_state(site.node, "good", "kept", KEPT_SECONDS)
+    assert booted_slot(site.node) == "b"
+    site.takes_back("init")
+    site.takes_back("agent")
+    whole = (site.served / "good.update").read_bytes()
+    site.refuses("cut", whole[: -(20 << 20)])
+    site.refuses("bent", whole.replace(b"good", b"evil", 1))
+    assert booted_slot(site.node) == "b"
+
+
+@pytest.mark.thorough
+def test_an_image_whose_network_never_comes_is_taken_back(site: Site) -> None:
+    """All else is well there: the node itself finds that it is not as it was."""
+    site.takes_back("network")
 
 
 def trust(pem: str) -> str:
