@@ -24,8 +24,8 @@ ARGUMENT = "node.state"
 """Kernel argument of an installed disk: the identifier of its own state partition."""
 MOUNT_POINT = "var/lib/virtnode"
 STATE_FILE = "run/virtnode/state.json"
-SETTLE_SECONDS = 5
-CHECK_TIMEOUT, MOUNT_TIMEOUT = 60.0, 20.0
+SETTLE_SECONDS = 60
+CHECK_TIMEOUT, MOUNT_TIMEOUT = 120.0, 120.0
 REPAIRED = 1
 """fsck's exit status where it repaired what it found; beyond 1 nothing is safe to mount."""
 

@@ -21,7 +21,14 @@ from nodeagent.install.disk_writer import (
 )
 from nodeagent.install.fat import Content, FatWriter, used_bytes
 from nodeagent.install.marker import Marker, marker_files, set_finished
-from nodeagent.install.volumes import blank_disk, check_writable, make_group, make_thin_pool, stop_group
+from nodeagent.install.volumes import (
+    blank_disk,
+    check_writable,
+    load_thin_driver,
+    make_group,
+    make_thin_pool,
+    stop_group,
+)
 from nodelib.errors import Code, VirtnodeError
 from nodelib.install_planning import data_group, has_region
 from nodelib.run import run
@@ -238,6 +245,7 @@ def make_data(work: Work, on_bytes: OnBytes) -> None:
 
 def make_pool(work: Work, on_bytes: OnBytes) -> None:
     """Make the volume group's thin pool."""
+    load_thin_driver()
     make_thin_pool(data_group(work.identifiers["disk"]), check=work.thin_check)
 
 

@@ -18,11 +18,18 @@ READ_TABLE_AGAIN = 0x125F
 """BLKRRPART of linux/fs.h."""
 PROGRAM_FOLDERS = ("usr/sbin", "usr/bin", "sbin", "bin")
 THIN_MODULE = "dm-thin-pool"
+OUTSIDE = ("systemd-run", "--quiet", "--pipe", "--wait", "--collect")
+"""Runs a command outside of the agent's unit, which hides drivers and loads none."""
 
 
 def make_group(name: str, devices: Sequence[Path]) -> None:
     """Make a volume group of these devices."""
     run(["vgcreate", "--yes", "--quiet", name, *devices], timeout=LVM_TIMEOUT)
+
+
+def load_thin_driver() -> None:
+    """Load the driver of thin pools: LVM would, and cannot within the agent's own unit."""
+    run([*OUTSIDE, "modprobe", THIN_MODULE], timeout=LVM_TIMEOUT)
 
 
 def make_thin_pool(group: str, *, check: bool) -> None:
@@ -78,7 +85,7 @@ def _has_thin_driver(root: Path, command: Command) -> bool:
         return True
     # The agent's own unit hides the drivers from it; of one that is loaded nothing is printed.
     look = ("modprobe", "--dry-run", "--verbose", THIN_MODULE)
-    return THIN_MODULE in command(("systemd-run", "--quiet", "--pipe", "--wait", "--collect", *look))
+    return THIN_MODULE in command((*OUTSIDE, *look))
 
 
 def _forget_partitions(disk: int, device: Path) -> None:

@@ -139,8 +139,9 @@ def test_a_power_cut_leaves_nothing_that_looks_whole(tmp_path: Path, calls: Call
     assert run(["blkid", "-p", other], check=False).stdout == ""
     install(work)
     assert look(work).menu_starts
-    assert calls()[-2:] == [
+    assert calls()[-3:] == [
         f"vgcreate --yes --quiet virtnode-00000001 {other}",
+        "systemd-run --quiet --pipe --wait --collect modprobe dm-thin-pool",
         'lvcreate --yes --quiet --config global/thin_check_executable="" --type thin-pool --name guests '
         "--extents 98%VG virtnode-00000001",
     ]
@@ -180,8 +181,9 @@ def test_a_confirmed_installation_takes_the_data_disks_along(tmp_path: Path, cal
     installation.wait(60)
     assert installation.progress().state is InstallState.SUCCEEDED
     assert calls()[0] == "vgchange --activate n vg0"
-    assert "vgcreate" in calls()[1]
-    assert calls()[1].endswith(f" {machine.root / 'dev/sdb'}")
+    assert "udevadm wait" in calls()[1]
+    assert "vgcreate" in calls()[2]
+    assert calls()[2].endswith(f" {machine.root / 'dev/sdb'}")
 
 
 def test_a_node_that_is_installed_already_looks_for_no_data_disks(tmp_path: Path, calls: Calls) -> None:
