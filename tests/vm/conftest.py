@@ -50,3 +50,8 @@ def update_key() -> str:
 def setup(accelerator: Accelerator, tmp_path: Path) -> Setup:
     """Keep the evidence of a failure with the test's own files."""
     return Setup(accelerator=accelerator, evidence=tmp_path / "evidence")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no worker is left alone with it in the end."""
+    items.sort(key=lambda item: item.path.name != "test_update.py")
