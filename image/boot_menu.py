@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from image.media.areas import DISK_ARGUMENTS, MENU_VARIABLE, read_arguments
 from image.medium import StoredFile
-from nodelib.slot_menu import TRIAL_ARGUMENT, TRIAL_ARGUMENTS
+from nodelib.slot_menu import TRIAL_ARGUMENT, TRIAL_ARGUMENTS, TRIAL_VARIABLE
 
 _MENU_NAMES = ("grub.cfg", "syslinux.cfg", "isolinux.cfg", "pxelinux.cfg/default")
 _CUSTOM_NAME = f"/{DISK_ARGUMENTS}"
@@ -115,7 +115,7 @@ def _slot_variables(menu: str, files: tuple[StoredFile, ...]) -> dict[str, str]:
         return {}
     is_tried = is_trial(read_values(environment))
     told = f"{TRIAL_ARGUMENT}={slot} {' '.join(TRIAL_ARGUMENTS)}" if is_tried else ""
-    return {"slot": slot, "try": told, **read_settings(config)}
+    return {"slot": slot, TRIAL_VARIABLE: told, **read_settings(config)}
 
 
 def _is_of_slots(path: str) -> bool:

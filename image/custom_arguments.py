@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from image.boot_menu import parse_grub
 from image.media.areas import ARGUMENTS_ROOM, MENU_VARIABLE
 from nodelib.errors import Code, InvalidInput, VirtnodeError
+from nodelib.slot_menu import TRIAL_VARIABLE
 
 PLACEHOLDERS = ("${mac}", "${uuid}", "${serial}")
 """What the node puts in for itself, in node.config; iPXE has the same words for the same things."""
@@ -47,7 +48,9 @@ def _problem_of(word: str) -> str:
 def check_room(menu: str, added: str) -> None:
     """Refuse what an entry of a grub.cfg would not hand on, or what makes it longer than the kernel reads."""
     entries = parse_grub(menu, "grub.cfg", {MENU_VARIABLE: added})
-    if added and not all(added in entry.arguments for entry in entries):
+    # What a disk tells a slot on trial comes after it.
+    plain = parse_grub(menu, "grub.cfg", {MENU_VARIABLE: added}, {TRIAL_VARIABLE: ""})
+    if added and not all(entry.arguments.endswith(added) for entry in plain):
         raise VirtnodeError(
             Code.INVALID,
             "--karg: the menu of this artefact does not take kernel arguments",

@@ -266,6 +266,7 @@ class Agent:
             change_waits=self._configuration.pending() is not None,
             problems=self._configuration.problems,
             is_connected=self._board.now.connected,
+            state_problem=read_state(self.root).problem,
         )
 
     def hostname(self) -> str:

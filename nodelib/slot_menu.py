@@ -14,6 +14,8 @@ ARGUMENTS_FILE = "grub/custom.cfg"
 """What a disk image has for kernel arguments of both slots; its script sets ARGUMENTS_VARIABLE."""
 ARGUMENTS_VARIABLE = "node_arguments"
 SLOTS = ("a", "b")
+TRIAL_VARIABLE = "try"
+"""What the menu gives the kernel of a slot on trial."""
 TRIAL_ARGUMENT = "node.trial"
 """Kernel argument of a slot on trial: its name."""
 TRIAL_ARGUMENTS = ("panic=10", "rd.shell=0", "rd.emergency=reboot")

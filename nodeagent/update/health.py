@@ -30,6 +30,8 @@ class Signs:
     """Of the configuration: what could not be brought about."""
     is_connected: bool = False
     """The engine answers heartbeats."""
+    state_problem: str = ""
+    """Why what the node keeps is not there."""
 
 
 def read_units(command: Command) -> tuple[tuple[str, ...], bool]:
@@ -56,6 +58,8 @@ def find_missing(signs: Signs, before: Footing) -> tuple[str, ...]:
 def _missing(signs: Signs, before: Footing) -> Iterator[str]:
     if signs.is_starting:
         yield "the system is still starting"
+    if signs.state_problem:
+        yield f"the state disk cannot be used: {signs.state_problem}"
     if not signs.libvirt_answers:
         yield "libvirt does not answer"
     for unit in signs.failed_units:

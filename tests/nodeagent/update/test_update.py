@@ -380,6 +380,17 @@ def test_a_lost_record_does_not_stop_a_trial(world: World, tmp_path: Path) -> No
     assert world.environment() == {"slot": "b"}
 
 
+def test_an_image_without_its_state_is_not_kept() -> None:
+    """It would forget who the node is: nothing else has to be wrong."""
+    ladder = tuple(Rung(step, StepState.OK, "") for step in Step)
+    well = Signs(ladder, libvirt_answers=True)
+    assert find_missing(well, make_footing(well)) == ()
+    ill = dataclasses.replace(well, state_problem="fsck ended with status 4")
+    assert find_missing(ill, make_footing(well)) == (
+        "the state disk cannot be used: fsck ended with status 4",
+    )
+
+
 def test_arguments_go_from_slot_to_slot() -> None:
     """The root is the slot's own, a person's stay, and what the image adds comes once, by name."""
     own = ("root=live:PARTUUID=1", "rd.live.image", "console=ttyS1", "node.state=5", "mine=1")
