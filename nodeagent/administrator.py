@@ -12,13 +12,13 @@ from nodeagent.facts.sources import Command
 from nodeagent.guard import Caller, Guard, Rules
 from nodeagent.host_keys import read_fingerprints
 from nodeagent.pam_login import BARRED, RIGHT, WRONG
-from nodeagent.password_hash import check_strength, hash_password
 from nodeagent.settings.password import ACCOUNT, has_password
 from nodeagent.settings.ssh import server_unit
 from nodeagent.tree_files import TreeFiles
 from nodelib.bus_access import Access, PasswordRequest, UnlockRequest
 from nodelib.errors import Code, VirtnodeError
 from nodelib.link import Severity
+from nodelib.password_hash import check_strength, hash_password
 from nodelib.run import run
 
 logger = logging.getLogger(__name__)

@@ -24,6 +24,7 @@ from nodeagent.settings.setting import plan_setting
 from nodeagent.settings.table import SETTINGS, act_on, plan_changes, told
 from nodeagent.tree_files import TreeFiles
 from nodelib.errors import Code, VirtnodeError
+from nodelib.places import Place, at
 
 logger = logging.getLogger(__name__)
 
@@ -248,13 +249,13 @@ class Applier:
             raise VirtnodeError(
                 Code.BUSY,
                 f"a change by {self._rollback.actor} could not be put back whole",
-                "virtnodectl config revert tries again",
+                at(Place.REVERT),
             )
         left = max(0.0, self._rollback.deadline - self._clock())
         raise VirtnodeError(
             Code.BUSY,
             f"a change by {self._rollback.actor} waits for its confirmation, {left:.0f} s more",
-            "confirm it, revert it, or wait: virtnodectl config confirm, or config revert",
+            f"confirm it, revert it, or wait: {at(Place.CONFIRM)}",
         )
 
     def _expect(self, ticket: str | None) -> Rollback:
@@ -325,7 +326,7 @@ class Applier:
             raise VirtnodeError(
                 Code.FAILED,
                 f"not everything could be put back: {'; '.join(failures)}",
-                "virtnodectl config revert tries again, and so does the next start",
+                f"{at(Place.REVERT)}, and so does the next start",
             )
         self._store.clear()
         self._rollback = None

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from nodeagent.intent_sources import EMBEDDED, MEDIUM, parse_node_toml
 from nodeagent.state_disk import Runs
+from nodelib.bus import SourceState, SourceStep
 from nodelib.codec import decode_lenient, parse_json, to_json
-from nodelib.config_area import AREA_FILE, AREA_SIZE, SIGNATURE_SIZE, parse_area
+from nodelib.config_area import AREA_FILE, AREA_SIZE, SIGNATURE_SIZE, TRUSTED_KEYS, parse_area
 from nodelib.errors import VirtnodeError
 from nodelib.run import run
 
@@ -29,8 +30,6 @@ INSTALLED = "var/lib/virtnode/installed"
 """What was read of either when this node was installed: in force as long as there is no other."""
 MOUNT_POINT = "run/virtnode/medium"
 FILE_SYSTEMS = "vfat,iso9660,ext4"
-TRUSTED = "usr/lib/virtnode/trusted"
-"""Public keys, *.pem; with any, what is not signed by one of them is left out."""
 LARGEST = 1024 * 1024
 MOUNT_TIMEOUT = 20.0
 
@@ -44,6 +43,7 @@ class SourceReport:
 
     lines: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    steps: tuple[SourceStep, ...] = ()
 
 
 def main() -> int:
@@ -55,14 +55,15 @@ def main() -> int:
 
 def collect_sources(root: Path, command: Runs = run) -> SourceReport:
     """Lay each source that is there and right at its place, take away what is not, and leave a report."""
-    sources: tuple[tuple[str, str, Reader], ...] = (
-        ("embedded in the boot medium", EMBEDDED, read_embedded),
-        ("a medium labelled VIRTNODE", MEDIUM, read_medium),
+    sources: tuple[tuple[str, str, str, Reader], ...] = (
+        ("embedded in the boot medium", "embedded", EMBEDDED, read_embedded),
+        ("a medium labelled VIRTNODE", "medium VIRTNODE", MEDIUM, read_medium),
     )
     (root / EMBEDDED).parent.mkdir(parents=True, exist_ok=True)
     lines: list[str] = []
     problems: list[str] = []
-    for name, target, read in sources:
+    steps: list[SourceStep] = []
+    for name, short, target, read in sources:
         path = root / target
         path.unlink(missing_ok=True)
         try:
@@ -71,13 +72,16 @@ def collect_sources(root: Path, command: Runs = run) -> SourceReport:
             if content is not None:
                 parse_node_toml(content.decode(), name)
                 _lay(path, content)
-            lines.append(f"configuration: {name}: {_how(found, content)}")
+            how = _how(found, content)
+            lines.append(f"configuration: {name}: {how}")
+            steps.append(SourceStep(short, SourceState.NONE if content is None else SourceState.USED, how))
         except (VirtnodeError, OSError, UnicodeDecodeError) as error:
             text = error.message.replace("\n", "; ") if isinstance(error, VirtnodeError) else str(error)
             problems.append(f"configuration: {name}: left out: {text}")
+            steps.append(SourceStep(short, SourceState.NONE, "left out"))
     for line in (*lines, *problems):
         logger.info("%s", line)
-    report = SourceReport(tuple(lines), tuple(problems))
+    report = SourceReport(tuple(lines), tuple(problems), tuple(steps))
     (root / REPORT).write_text(to_json(report))
     return report
 
@@ -151,7 +155,7 @@ def _read_area(root: Path, path: Path) -> bytes | None:
 
 
 def _check_signature(root: Path, content: bytes, signature: bytes) -> None:
-    keys = sorted((root / TRUSTED).glob("*.pem"))
+    keys = sorted((root / TRUSTED_KEYS).glob("*.pem"))
     if keys:
         # Most nodes trust no key, and start sooner without the library.
         from nodeagent.config_signature import check_signature

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nodeagent.facts.sources import read_link_name, read_text
+from nodeagent.install.medium import find_medium
 from nodeagent.update.record import UpdateRecord, load_record
 from nodelib.bus_system import Slot
 from nodelib.bus_update import UpdateState
 from nodelib.facts import Disk
+from nodelib.install_rules import SMALLEST_DISK
 
 BY_PARTUUID = "dev/disk/by-partuuid"
 BY_PARTLABEL = "dev/disk/by-partlabel"
@@ -84,6 +86,12 @@ def describe_boot(root: Path, disks: Sequence[Disk]) -> str:
     if disk is not None:
         return f"a USB stick ({disk.name})" if disk.bus == "usb" else f"the disk {disk.name}"
     return "a CD or a USB stick" if live.startswith(("CDLABEL=", "LABEL=")) else ""
+
+
+def has_disk_to_install_to(root: Path, disks: Sequence[Disk]) -> bool:
+    """Tell whether there is a disk of some size that the node does not run from; more is told by the plan."""
+    own = {disk.name for device in find_medium(root).devices if (disk := _disk_of(device, disks))}
+    return any(disk.size_bytes >= SMALLEST_DISK and disk.name not in own for disk in disks)
 
 
 def _live_root(root: Path) -> str:

@@ -18,10 +18,8 @@ from nodelib.bus import (
     BUS_NAME,
     BUS_PATH,
     CONFIG_PENDING,
-    GUARDED,
     INTERFACE,
     LADDER_CHANGED,
-    METHODS,
     STATUS_CHANGED,
     Failure,
     LadderReply,
@@ -29,6 +27,7 @@ from nodelib.bus import (
     Status,
     error_name,
 )
+from nodelib.bus_methods import GUARDED, METHODS
 from nodelib.codec import decode, parse_json, to_json
 from nodelib.errors import Code, VirtnodeError
 from nodelib.link import Nothing, Verb

@@ -10,10 +10,8 @@ from nodeagent.intent_changes import quiet_changes
 from nodeagent.intent_sources import load_intent, load_state, load_with_state, merge
 from nodeagent.settings.table import SETTINGS, plan_changes
 from nodeagent.tree_files import TreeFiles
+from nodelib.bus import PATCH_NAME
 from nodelib.errors import Code, VirtnodeError
-
-NAME = "the change"
-"""How the lines of an error call a patch."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ def make_candidate(root: Path, cmdline: str, patch: Mapping[str, object]) -> Can
     tree = TreeFiles(root)
     before = load_intent(root, cmdline).intent
     state = merge(load_state(root), patch)
-    after = load_with_state(root, cmdline, state, NAME).intent
+    after = load_with_state(root, cmdline, state, PATCH_NAME).intent
     already = set(missing(before, tree))
     lacking = [line for line in missing(after, tree) if line not in already]
     if lacking:

@@ -6,10 +6,10 @@ import urllib.parse
 from collections.abc import Sequence
 from pathlib import Path
 
-from nodeagent.config_url import show_url
 from nodeagent.join_error import JoinError
 from nodeagent.trust import verify_pinned
 from nodelib.errors import Code, VirtnodeError
+from nodelib.urls import show_url
 
 LARGEST = 1024 * 1024
 TIMEOUT = 10.0

@@ -57,10 +57,9 @@ def find_dhcp_url(root: Path) -> str:
     return ""
 
 
-def show_url(url: str) -> str:
-    """Write a URL for people: user, password and query may be secret."""
-    parts = urllib.parse.urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+def has_lease(root: Path) -> bool:
+    """Tell whether a DHCP server has answered on any port."""
+    return bool(names_in(root / LEASES))
 
 
 def _decode(digits: str) -> str:

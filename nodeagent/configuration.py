@@ -10,7 +10,7 @@ from nodeagent.events import EventQueue
 from nodeagent.intent import Intent, LoadedIntent
 from nodeagent.intent_changes import hide_secrets
 from nodeagent.intent_sources import FETCHED, IMAGE, find_asked, parse_node_toml
-from nodelib.bus import ASK_MARK, CheckReply, ConfigView, PendingChange, PlanReply
+from nodelib.bus import CheckReply, ConfigView, PendingChange, PlanReply
 from nodelib.errors import Code, InvalidInput, VirtnodeError
 from nodelib.link import ApplyReply, Severity
 
@@ -44,8 +44,13 @@ class Configuration:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Tell what is wrong with the sources and with what was applied at the start, and what is asked."""
-        return tuple(dict.fromkeys((*self._loaded.problems, *self._problems, *self._questions())))
+        """Tell what is wrong with the sources and with what was applied at the start."""
+        return tuple(dict.fromkeys((*self._loaded.problems, *self._problems)))
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """Name the keys that a person is asked for, and that nobody has answered."""
+        return find_asked(self._loaded)
 
     @property
     def config_url(self) -> str:
@@ -75,8 +80,8 @@ class Configuration:
 
     def show(self) -> ConfigView:
         """Show what is in force and where it came from; secrets are hidden."""
-        problems = (*self._loaded.problems, *self._questions())
-        return ConfigView(hide_secrets(self._loaded.document), self._loaded.origins, problems)
+        loaded = self._loaded
+        return ConfigView(hide_secrets(loaded.document), loaded.origins, loaded.problems, find_asked(loaded))
 
     def check(self, text: str) -> CheckReply:
         """Tell all that is wrong with the text of a `node.toml`."""
@@ -159,9 +164,6 @@ class Configuration:
 
     def _note_kept(self, text: str, actor: str, applied: Applied) -> None:
         self._note("config-kept", text, actor, applied.before, applied.after)
-
-    def _questions(self) -> tuple[str, ...]:
-        return tuple(f"{ASK_MARK}{key}" for key in find_asked(self._loaded))
 
     def _note_reverted(self, reverted: Reverted | None, actor: str = "node") -> None:
         if reverted is not None:

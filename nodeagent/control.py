@@ -2,10 +2,9 @@
 
 import argparse
 import sys
-import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 from nodeagent.bus_client import BusClient
 from nodeagent.control_text import changes_text, config_text, status_text
@@ -18,6 +17,8 @@ from nodeagent.controls.support import add_support_verbs
 from nodeagent.controls.system import add_system_verbs
 from nodeagent.controls.terminal import Terminal, Verbs, add_verb
 from nodeagent.controls.update import add_update_verbs
+from nodeagent.patch_file import PatchFile, read_patch
+from nodeagent.place_commands import COMMANDS
 from nodelib.bus import (
     CONFIG_APPLY,
     CONFIG_CHECK,
@@ -29,6 +30,7 @@ from nodelib.bus import (
     JOIN,
     LADDER,
     LEAVE,
+    NEW_KEY,
     STATUS,
     CheckRequest,
     JoinRequest,
@@ -37,8 +39,11 @@ from nodelib.bus import (
 )
 from nodelib.codec import encode, to_json
 from nodelib.errors import Code, InvalidInput, VirtnodeError, exit_status
-from nodelib.link import ApplyRequest, ConfirmRequest, Nothing
+from nodelib.link import ApplyRequest, ConfirmRequest, Nothing, Verb
+from nodelib.places import word_places
 
+Q = TypeVar("Q")
+R = TypeVar("R")
 INTERRUPTED = 130
 
 
@@ -68,7 +73,7 @@ def run_control(argv: Sequence[str], out: TextIO, errors: TextIO, stdin: TextIO)
     except VirtnodeError as error:
         errors.write(f"virtnodectl: {error.message}\n")
         if error.hint:
-            errors.write(f"  hint: {error.hint}\n")
+            errors.write(f"  hint: {word_places(error.hint, COMMANDS)}\n")
         return exit_status(error.code)
     finally:
         client.close()
@@ -105,6 +110,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="a join token; - reads it from standard input",
     )
     add_verb(verbs, "leave", run_leave, "leave the engine")
+    add_verb(verbs, "new-key", run_new_key, "make another key, and ask the engine to be let in with it")
     for add_verbs in (
         add_access_verbs,
         add_network_verbs,
@@ -171,14 +177,15 @@ def run_check(found: argparse.Namespace, terminal: Terminal) -> None:
 
 def run_plan(found: argparse.Namespace, terminal: Terminal) -> None:
     """Show what a file would change."""
-    reply = terminal.client.call(CONFIG_PLAN, PlanRequest(_read_patch(found.file, terminal)))
+    file = _read_patch(found.file, terminal)
+    reply = _call_with(file, terminal, CONFIG_PLAN, PlanRequest(file.patch))
     terminal.say(changes_text(reply.changes))
 
 
 def run_apply(found: argparse.Namespace, terminal: Terminal) -> None:
     """Apply a file."""
-    patch = _read_patch(found.file, terminal)
-    reply = terminal.client.call(CONFIG_APPLY, ApplyRequest(patch, found.window))
+    file = _read_patch(found.file, terminal)
+    reply = _call_with(file, terminal, CONFIG_APPLY, ApplyRequest(file.patch, found.window))
     terminal.say(changes_text(reply.changes))
     if reply.ticket:
         how = f"virtnodectl config confirm {reply.ticket}"
@@ -213,6 +220,14 @@ def run_leave(found: argparse.Namespace, terminal: Terminal) -> None:
     terminal.say("left; the engine still lists this node until somebody removes it there")
 
 
+def run_new_key(found: argparse.Namespace, terminal: Terminal) -> None:
+    """Make another key."""
+    terminal.client.call(NEW_KEY, Nothing())
+    status = terminal.client.call(STATUS, Nothing())
+    terminal.say("This node has another key; to its engine it is another node until that is told otherwise.")
+    terminal.say(f"approval code  {status.approval_code}\nfingerprint    {status.fingerprint}")
+
+
 def _pending_ticket(terminal: Terminal) -> str:
     pending = terminal.client.call(STATUS, Nothing()).pending
     if pending is None:
@@ -231,11 +246,16 @@ def _read(name: str, terminal: Terminal) -> str:
         raise VirtnodeError(Code.INVALID, f"{name} cannot be read: {error}") from error
 
 
-def _read_patch(name: str, terminal: Terminal) -> dict[str, object]:
+def _read_patch(name: str, terminal: Terminal) -> PatchFile:
+    return read_patch("standard input" if name == "-" else name, _read(name, terminal))
+
+
+def _call_with(file: PatchFile, terminal: Terminal, verb: Verb[Q, R], request: Q) -> R:
+    """Ask the agent for something with a file; what is wrong with it is told with its lines."""
     try:
-        return tomllib.loads(_read(name, terminal))
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidInput([f"{name}: no TOML: {error}"], "virtnodectl config check says more") from error
+        return terminal.client.call(verb, request)
+    except InvalidInput as error:
+        raise file.explain(error) from error
 
 
 if __name__ == "__main__":

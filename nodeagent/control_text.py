@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from nodelib.bus import ConfigView, Status
+from nodelib.bus import ConfigView, SourceStep, Status
 from nodelib.bus_support import JournalEntry, SelfCheckReply, UsbDrive, Verdict
 from nodelib.ladder import Rung, StepState
+from nodelib.source_steps import is_configured, sort_steps
 
 MARKS = {StepState.OK: "ok", StepState.FAILING: "FAIL", StepState.WAITING: "..."}
 
@@ -22,11 +23,22 @@ def status_text(status: Status, ladder: Sequence[Rung]) -> str:
     if status.pending is not None:
         rows.append(("unconfirmed", f"goes back in {status.pending.seconds_left:.0f} s"))
         rows += [("", change) for change in status.pending.changes]
+    if status.sources:
+        rows.append(("configuration", _sources(status.sources)))
+    rows += [("to answer", f"{one.key}: {one.allowed}") for one in status.asked]
     rows += _wrong(status)
     lines = [f"{name:<14} {text}" for name, text in rows]
     if status.engine and not status.connected:
         lines += ["", *_ladder(ladder)]
     return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def _sources(steps: Sequence[SourceStep]) -> str:
+    """Name the sources that are used; while there is none, say what came of each."""
+    used, rest = sort_steps(steps)
+    parts = [", ".join(used), *(f"{one.name}: {one.text}" for one in rest)]
+    parts += [] if is_configured(steps) else ["so: whoever is at the node"]
+    return "; ".join(filter(None, parts))
 
 
 def _wrong(status: Status) -> Iterator[tuple[str, str]]:
@@ -72,6 +84,7 @@ def config_text(view: ConfigView) -> str:
         f"{f'{name} = {value}':<{min(width, 60)}}  # {view.origins.get(name, '')}".rstrip(" #")
         for name, value in rows
     ]
+    lines += [f"to answer: {key}" for key in view.asked]
     return "".join(f"{line}\n" for line in [*lines, *(f"problem: {problem}" for problem in view.problems)])
 
 

@@ -12,6 +12,7 @@ from nodeagent.tree_files import ABSENT, TreeFiles, text_file
 from nodelib.bus import ENGINE_ORIGIN
 from nodelib.codec import from_json, to_json
 from nodelib.errors import Code, VirtnodeError
+from nodelib.places import Place, at
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def decide(
         raise VirtnodeError(
             Code.CONFLICT,
             f"this is decided by the engine: {', '.join(touched)}",
-            "change it there, or leave the engine: virtnodectl leave",
+            f"change it there, or leave the engine: {at(Place.LEAVE)}",
         )
     elif ENGINE_KEY in changed:
         # Whoever names another engine, or none, leaves the one that decided.

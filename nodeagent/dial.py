@@ -62,7 +62,8 @@ def read_endpoint(text: str, port: int = LINK_PORT) -> Endpoint:
             raise InvalidInput([f"{given!r} in {text!r} is not a port"], "write HOST or HOST:PORT")
         port = int(given)
     if not host or any(letter.isspace() or letter in "/@?#" for letter in host):
-        raise InvalidInput([f"{text!r} is not an address"], "write HOST or HOST:PORT")
+        said = f"{text!r} is not an address" if text else "a host name or an address is needed"
+        raise InvalidInput([said], "write HOST or HOST:PORT")
     return Endpoint(host, port)
 
 

@@ -25,7 +25,11 @@ BATCH = 100
 class EventQueue:
     """Events in order, each in the state folder before anybody is told of it."""
 
-    def __init__(self, root: Path, wall: Callable[[], float]) -> None:
+    def __init__(
+        self, root: Path, wall: Callable[[], float], on_new: Callable[[], None] = lambda: None
+    ) -> None:
+        self._on_new = on_new
+        """Called when there is something to report."""
         self._path = root / QUEUE
         self._wall = wall
         self._lock = threading.Condition()
@@ -50,6 +54,7 @@ class EventQueue:
         with self._lock:
             self._events = [*self._events, event][-LONGEST:]
             self._save()
+        self._on_new()
 
     def waiting(self) -> tuple[NodeEvent, ...]:
         """Return the oldest events that were not acknowledged yet."""

@@ -4,7 +4,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nodelib.bus import CONFIG_CONFIRM, CONFIG_REVERT, GUARDED
+from nodelib.bus import CONFIG_CONFIRM, CONFIG_REVERT
+from nodelib.bus_methods import GUARDED
 from nodelib.errors import Code, VirtnodeError
 
 

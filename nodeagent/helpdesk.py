@@ -23,6 +23,7 @@ from nodelib.bus_support import (
     UsbReply,
 )
 from nodelib.errors import Code, VirtnodeError
+from nodelib.places import Place, at
 
 if TYPE_CHECKING:
     from nodeagent.downloads import Downloads, Port
@@ -78,7 +79,7 @@ class HelpDesk:
             raise VirtnodeError(
                 Code.UNAVAILABLE,
                 "this node has no connection to an engine",
-                "virtnodectl status says why; a USB drive needs none",
+                f"{at(Place.LADDER)}; a USB drive needs none",
             )
         with tempfile.TemporaryDirectory(prefix="support-", dir=self._agent.root / WORKSHOP) as folder:
             path = self._agent.make_archive(Path(folder))
@@ -101,5 +102,5 @@ class HelpDesk:
         if self._downloads is None:
             self._downloads = Downloads(self._port)
             self._agent.closing.callback(self._downloads.stop)
-        addresses = [address for nic in self._agent.facts().nics for address in nic.addresses]
+        addresses = [address for nic in self._agent.lookout.facts.nics for address in nic.addresses]
         return self._downloads.offer(path, usable_addresses(addresses))

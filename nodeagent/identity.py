@@ -139,6 +139,12 @@ class Identity:
         for name in ("node.pem", "trusted.pem", "membership.json"):
             remove_durably(self.folder / name)
 
+    def renew_key(self) -> None:
+        """Be another node from now on: a new key, and nothing of what was issued over the one before."""
+        for name in ("node.pem", "membership.json"):
+            remove_durably(self.folder / name)
+        self._key = _make_key(self.key_file)
+
     def _load_certificate(self) -> x509.Certificate | None:
         try:
             certificate = x509.load_pem_x509_certificate(self.certificate_file.read_bytes())
@@ -166,6 +172,10 @@ def load_identity(root: Path) -> Identity:
             pass
         path.rename(folder / "key.pem.unreadable")
         logger.warning("%s cannot be read: kept as key.pem.unreadable, a new key is made", path)
+    return Identity(folder, _make_key(path))
+
+
+def _make_key(path: Path) -> ec.EllipticCurvePrivateKey:
     key = ec.generate_private_key(ec.SECP256R1())
     write_durably(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return Identity(folder, key)
+    return key

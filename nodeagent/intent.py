@@ -119,6 +119,7 @@ class InstallIntent:
         "data",
     )
     thin: bool = key(False, "Make a thin pool of the volume group.")
+    mirror: str = key("", "A second disk that gets the same: a device, or a rule for one disk.", "disk-rule")
     after: str = key("reboot", "What an unattended installation ends with.", "after")
     webhook: str = key("", "Where start, success and failure are told.", "webhook", secret=True)
 

@@ -21,8 +21,8 @@ EMBEDDED = "run/virtnode/embedded.toml"
 MEDIUM = "run/virtnode/medium.toml"
 FETCHED = "var/lib/virtnode/fetched.toml"
 """The document of `node.config`, as it was fetched last; its first line names the URL, and counts."""
-CONFIG_URL = "run/virtnode/config-url"
-"""The URL that a DHCP server named, for when no kernel argument does."""
+CONFIG_URL = "var/lib/virtnode/config-url"
+"""The URL that a DHCP server named, once its document was fetched; for when no kernel argument names one."""
 STATE = "var/lib/virtnode/node.toml"
 GOOD_STATE = "var/lib/virtnode/node.toml.good"
 """A copy of the state as the agent last wrote it, for when somebody breaks the state by hand."""
@@ -143,12 +143,26 @@ def _read_fetched(root: Path, url: str, problems: list[str]) -> Iterator[Source]
     wanted = url or read_config_url(root)
     if wanted:
         for source in _read_files(root, (FETCHED,), problems):
-            if source.text.partition("\n")[0] == fetched_mark(wanted):
+            if _is_from(source.text, wanted):
                 yield source
 
 
+def has_fetched(root: Path, url: str) -> bool:
+    """Tell whether what was fetched last came from this URL."""
+    try:
+        return _is_from((root / FETCHED).read_bytes().decode(), url)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _is_from(text: str, url: str) -> bool:
+    return text.partition("\n")[0] == fetched_mark(url)
+
+
 def read_config_url(root: Path) -> str:
-    """Read the URL that a DHCP server named; empty where none did."""
+    """Read the URL that a DHCP server named; empty where none did, or where a medium speaks in its place."""
+    if any((root / path).exists() for path in (EMBEDDED, MEDIUM)):
+        return ""
     try:
         return (root / CONFIG_URL).read_text().strip()
     except (OSError, UnicodeDecodeError):

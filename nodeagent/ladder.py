@@ -22,9 +22,10 @@ from nodeagent.progress import REMOTE_STEPS, Progress
 from nodelib.errors import VirtnodeError
 from nodelib.facts import Nic
 from nodelib.ladder import Ladder, Rung, Step, StepState
+from nodelib.places import Place, at
 
 Check = Callable[[], Finding]
-NO_ENGINE = waits("No engine is set.", "virtnodectl join HOST --ca PIN")
+NO_ENGINE = waits("No engine is set.", at(Place.JOIN))
 ABOUT_THE_WAY = (Step.GATEWAY, Step.DNS)
 
 

@@ -151,7 +151,7 @@ _REMOTE_TEXTS: dict[Step, Callable[[Progress], str]] = {
     Step.TCP: lambda progress: f"{progress.engine} takes connections.",
     Step.TLS_PIN: lambda progress: "The engine is the pinned one.",
     Step.TOKEN: lambda progress: (
-        "The token was sent." if progress.token_given else "None was given; an administrator approves."
+        "The token was sent." if progress.token_given else "None given: an administrator approves."
     ),
     Step.APPROVAL: lambda progress: f"This node is {progress.name or progress.node or 'admitted'}.",
     Step.HEARTBEAT: lambda progress: f"The engine answers; it says {progress.state}.",
@@ -159,7 +159,10 @@ _REMOTE_TEXTS: dict[Step, Callable[[Progress], str]] = {
 
 
 def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}".rstrip(".") + "."
+    # A host's name, a port's or an address keeps its first letter.
+    first = text.split(maxsplit=1)[0] if text.strip() else ""
+    begin = text[:1].upper() if first.isalpha() else text[:1]
+    return f"{begin}{text[1:]}".rstrip(".") + "."
 
 
 def _duration(seconds: float) -> str:

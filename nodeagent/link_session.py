@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Protocol
 
+from nodeagent.bell import Bell
 from nodeagent.clocks import Clocks
+from nodeagent.engine_time import EngineTime
 from nodeagent.events import EventQueue
 from nodeagent.facts.collector import same_machine
 from nodeagent.identity import Identity, Membership
@@ -70,8 +72,6 @@ logger = logging.getLogger(__name__)
 HELLO_TIMEOUT = 15.0
 CALL_TIMEOUT = 30.0
 """Seconds that the engine may take."""
-LONGEST_PAUSE = 1.0
-"""Seconds after which new events are looked for."""
 RENEW_AGAIN = 600.0
 """Seconds after which a renewal that failed is tried again."""
 
@@ -138,6 +138,8 @@ class Joining:
     """What other threads ask of the engine."""
     uploads: Uploads = field(default_factory=Uploads)
     images: EngineImages = field(default_factory=EngineImages)
+    bell: Bell = field(default_factory=Bell)
+    """Rung by whoever has something new for the engine."""
     asides: Executor | None = None
     """Where questions are answered that take time, beside the deeds; with the deeds where there is none."""
 
@@ -146,7 +148,15 @@ class LinkSession:
     """The node's side of one connection."""
 
     def __init__(
-        self, joining: Joining, frames: Frames, *, leaf: bytes, pins: Sequence[str], engine: str, token: str
+        self,
+        joining: Joining,
+        frames: Frames,
+        engine_time: EngineTime,
+        *,
+        leaf: bytes,
+        pins: Sequence[str],
+        engine: str,
+        token: str,
     ) -> None:
         self._joining = joining
         self._rpc = Rpc(frames, joining.clocks.monotonic)
@@ -156,7 +166,7 @@ class LinkSession:
         self._token = token
         self._outcome: Outcome | None = None
         self._sent_facts: Facts | None = None
-        self._skew = 0.0
+        self._engine_time = engine_time
 
     def run(self, *, joined: bool, is_wanted: Callable[[], bool]) -> Outcome:
         """Speak with the engine until the connection has served its purpose.
@@ -178,7 +188,7 @@ class LinkSession:
             hint = "is this the engine's link port (7443)?"
             raise JoinError(Step.TLS_PIN, error.code, error.message, error.hint or hint) from error
         verified = verify_engine(hello, self._leaf, self._pins, self._joining.clocks.wall())
-        self._skew = verified.skew
+        self._engine_time.measure(verified.skew)
         self._joining.board.measure(verified.skew)
         if hello.protocol != PROTOCOL:
             raise JoinError(
@@ -253,7 +263,7 @@ class LinkSession:
         else:
             logger.info("waiting for approval: code %s", joining.identity.code)
         while self._outcome is None and is_wanted():
-            self._rpc.pump(LONGEST_PAUSE)
+            self._rpc.pump(HEARTBEAT_INTERVAL)
 
     def _work(self, is_wanted: Callable[[], bool]) -> None:
         try:
@@ -266,20 +276,21 @@ class LinkSession:
         now = self._joining.clocks.monotonic
         beat_at = renew_at = now()
         while self._outcome is None and is_wanted():
+            self._joining.bell.clear()
             if now() >= beat_at:
                 self._beat()
+                if now() >= renew_at and self._is_renewal_due():
+                    renew_at = now() + RENEW_AGAIN
+                    self._renew()
                 beat_at = now() + HEARTBEAT_INTERVAL * (0.8 + 0.4 * self._joining.clocks.random())
-            if now() >= renew_at and self._is_renewal_due():
-                renew_at = now() + RENEW_AGAIN
-                self._renew()
             self._report_events()
             self._joining.uploads.send_next(lambda part: self._rpc.call(SEND_ARCHIVE, part, CALL_TIMEOUT))
             self._joining.images.fetch_next(lambda part: self._rpc.call(FETCH_IMAGE, part, CALL_TIMEOUT))
             self._pass_on_wishes()
             # While a file is on its way nothing is waited for.
             is_busy = self._joining.uploads.is_waiting or self._joining.images.is_waiting
-            pause = 0.0 if is_busy else LONGEST_PAUSE
-            self._rpc.pump(min(pause, max(0.0, beat_at - now())))
+            pause = 0.0 if is_busy else max(0.0, beat_at - now())
+            self._rpc.pump(pause, self._joining.bell)
 
     def _beat(self) -> None:
         joining = self._joining
@@ -300,7 +311,7 @@ class LinkSession:
 
     def _is_renewal_due(self) -> bool:
         validity = self._joining.identity.validity()
-        return validity is not None and self._joining.clocks.wall() + self._skew >= validity.renewal()
+        return validity is not None and self._engine_time.now() >= validity.renewal()
 
     def _renew(self) -> None:
         identity = self._joining.identity

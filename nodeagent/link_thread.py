@@ -9,6 +9,7 @@ from typing import Protocol
 
 from nodeagent.backoff import Backoff
 from nodeagent.dial import Credentials, Endpoint, Proxy, connect, read_endpoint, read_proxy, start_tls
+from nodeagent.engine_time import EngineTime
 from nodeagent.join_error import JoinError
 from nodeagent.link_client import PING_INTERVAL, PING_TIMEOUT, Channel, Closed, open_channel
 from nodeagent.link_session import Joining, LinkSession, Outcome
@@ -74,6 +75,9 @@ class LinkThread(threading.Thread):
         self._pings = (ping_interval, ping_timeout)
         self._dial_timeout = dial_timeout
         self._backoff = Backoff(joining.clocks.random)
+        self._engine_time = EngineTime(joining.clocks)
+        self._registrations = 0
+        """How many in a row were answered, and no certificate was shown since."""
         self._wake = threading.Event()
         self._gate = threading.RLock()
         self._stopping = False
@@ -89,6 +93,7 @@ class LinkThread(threading.Thread):
                 yield
             finally:
                 self._generation += 1
+                self._registrations = 0
         self._backoff.reset()
         self._wake.set()
         self._close()
@@ -141,8 +146,15 @@ class LinkThread(threading.Thread):
             logger.exception("the link failed")
             self._joining.board.fail(Step.TCP, "the link failed", "the journal says more")
         else:
-            return REJECTED_WAIT if outcome is Outcome.REJECTED else 0
+            return REJECTED_WAIT if outcome is Outcome.REJECTED else self._wait_to_redial(generation)
         self._backoff.note_success(self._joining.clocks.monotonic() - began)
+        return self._backoff.next_wait()
+
+    def _wait_to_redial(self, generation: int) -> float:
+        """Tell how long to wait before the certificate that was just given is shown, or asked for again."""
+        if self._registrations <= 1 or self._generation != generation:
+            return 0
+        logger.warning("the engine's certificate was not of use %d times", self._registrations - 1)
         return self._backoff.next_wait()
 
     def _read_target(self, settings: EngineSettings) -> Target:
@@ -158,6 +170,7 @@ class LinkThread(threading.Thread):
 
     def _connect(self, target: Target, generation: int) -> Outcome:
         credentials = self._credentials()
+        self._registrations = 0 if credentials else self._registrations
         try:
             outcome = self._speak(target, credentials, generation)
         except (JoinError, Closed) as error:
@@ -170,6 +183,7 @@ class LinkThread(threading.Thread):
             self._doubts_certificate = credentials is not None and doubts
             raise
         self._doubts_certificate = False
+        self._registrations += credentials is None
         return outcome
 
     def _speak(self, target: Target, credentials: Credentials | None, generation: int) -> Outcome:
@@ -185,6 +199,7 @@ class LinkThread(threading.Thread):
             session = LinkSession(
                 self._joining,
                 channel,
+                self._engine_time,
                 leaf=leaf,
                 pins=target.pins,
                 engine=target.address,
@@ -200,7 +215,7 @@ class LinkThread(threading.Thread):
     def _credentials(self) -> Credentials | None:
         identity = self._joining.identity
         validity = identity.validity()
-        if validity is None or self._doubts_certificate or self._joining.clocks.wall() > validity.end:
+        if validity is None or self._doubts_certificate or self._engine_time.now() > validity.end:
             return None
         return Credentials(identity.certificate_file, identity.key_file)
 

@@ -28,14 +28,16 @@ from nodelib.bus_system import (
 from nodelib.errors import Code, InvalidInput, VirtnodeError
 from nodelib.facts import Facts
 from nodelib.link import MAINTENANCE, MaintenanceWish, NodeState, Severity
+from nodelib.places import Place, at
 from nodelib.run import run
 
 logger = logging.getLogger(__name__)
 
 POWER_TIMEOUT = 30.0
 TELL_SECONDS = 5.0
-"""How long the engine may take to hear of a reset."""
+"""How long the engine may take to hear of a restart or a reset."""
 WISH_SECONDS = 40.0
+AFTERWARDS = {PowerDeed.REBOOT: "restarting", PowerDeed.POWEROFF: "off"}
 WORDS = {PowerDeed.REBOOT: "restarts", PowerDeed.POWEROFF: "switches off"}
 
 
@@ -94,8 +96,13 @@ class Machine:
         """Restart or switch off; raises VirtnodeError (conflict) where virtual machines run."""
         self._clear(stop=request.stop_guests)
         self._events.add(
-            kind=request.deed.value, text=f"{actor} {WORDS[request.deed]} this node", actor=actor
+            kind=request.deed.value,
+            text=f"{actor} {WORDS[request.deed]} this node",
+            actor=actor,
+            before={"machine": "running"},
+            after={"machine": AFTERWARDS[request.deed]},
         )
+        self._tell_engine()
         self._deed(["systemctl", request.deed.value])
 
     def set_maintenance(self, request: MaintenanceRequest, actor: str) -> None:
@@ -104,7 +111,7 @@ class Machine:
             raise VirtnodeError(
                 Code.CONFLICT,
                 "maintenance is the engine's to decide, and this node is not connected to one",
-                "virtnodectl status shows what keeps it from joining",
+                at(Place.LADDER),
             )
         self._senses.ask_engine(MAINTENANCE, MaintenanceWish(request.on, actor), WISH_SECONDS)
         self._events.add(
@@ -126,15 +133,21 @@ class Machine:
             text=f"{actor} has this node forget everything and restarts it",
             actor=actor,
             severity=Severity.WARNING,
+            before={"hostname": name, "engine": self._senses.progress().engine},
+            after={"hostname": "", "engine": ""},
         )
-        if self._senses.progress().connected and not self._events.wait_until_reported(TELL_SECONDS):
-            logger.warning("the engine did not hear of the reset in time")
+        self._tell_engine()
         ask_for_reset(self._root)
         try:
             self._deed(["systemctl", PowerDeed.REBOOT.value])
         except VirtnodeError:
             take_back_reset(self._root)
             raise
+
+    def _tell_engine(self) -> None:
+        """Let the engine hear of it before the connection ends, and what this node remembers with it."""
+        if self._senses.progress().connected and not self._events.wait_until_reported(TELL_SECONDS):
+            logger.warning("the engine did not hear in time how this node ends")
 
     def _clear(self, *, stop: bool) -> None:
         left = clear_guests(self._root, self._command, stop=stop)

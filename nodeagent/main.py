@@ -9,7 +9,6 @@ from nodeagent.agent import Agent, Listeners
 from nodeagent.applier import Applier
 from nodeagent.bus_service import BusService
 from nodeagent.clocks import Clocks
-from nodeagent.main_loop import MainLoop
 from nodeagent.methods.table import agent_methods
 from nodeagent.notify import Notifier
 from nodeagent.options import Options, read_options
@@ -17,6 +16,7 @@ from nodeagent.services import Services
 from nodeagent.systemd_bus import SystemdBus
 from nodelib.bus import LadderReply, Status
 from nodelib.errors import VirtnodeError, exit_status
+from nodelib.main_loop import MainLoop
 
 logger = logging.getLogger(__name__)
 

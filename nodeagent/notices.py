@@ -8,11 +8,13 @@ from nodeagent.health import Health
 from nodeagent.state_disk import State
 from nodelib.bus import Notice
 from nodelib.bus_system import StorageMeter
+from nodelib.places import Place, at
 
 DAY = 86400.0
 CERTIFICATE_DAYS = 14
 WORST_SKEW = 60.0
 FULL = 0.9
+STATE_UNIT, LIBVIRT_UNIT = "virtnode-state.service", "virtqemud.service"
 ISO_DAY = "%Y-%m-%d"
 
 
@@ -35,18 +37,18 @@ def collect_notices(seen: Outlook) -> tuple[Notice, ...]:
 
 def _state(seen: Outlook) -> Iterator[Notice]:
     if seen.state.problem:
-        yield Notice(seen.state.problem, "look at the disk: journalctl -b -u virtnode-state")
+        yield Notice(seen.state.problem, f"look at the disk: {at(Place.UNIT, STATE_UNIT)}")
     if seen.state.note:
         yield Notice(seen.state.note, "the newer one is beside it: /var/lib/virtnode/node.toml.newer")
 
 
 def _health(health: Health) -> Iterator[Notice]:
     for unit in health.failed_units:
-        yield Notice(f"the unit {unit} failed", f"journalctl -b -u {unit} says why")
+        yield Notice(f"the unit {unit} failed", at(Place.UNIT, unit))
     if health.kvm_missing:
         yield Notice("KVM is missing", "enable virtualisation in the firmware setup")
     if health.libvirt_silent:
-        yield Notice("libvirt does not answer", "journalctl -b -u libvirtd -u virtqemud says why")
+        yield Notice("libvirt does not answer", at(Place.UNIT, LIBVIRT_UNIT))
 
 
 def _certificate(seen: Outlook) -> Iterator[Notice]:

@@ -9,10 +9,13 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from nodeagent.bell import Bell
+from nodeagent.place_commands import COMMANDS
 from nodelib.codec import decode_lenient
 from nodelib.errors import Code, VirtnodeError
 from nodelib.jsonrpc import Reply, Request, dump_reply, dump_request, parse_message
 from nodelib.link import Verb
+from nodelib.places import word_places
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +29,8 @@ class Frames(Protocol):
     def send(self, text: str) -> None:
         """Send one frame."""
 
-    def receive(self, timeout: float) -> str | bytes | None:
-        """Wait for a frame; None when none came in time."""
+    def receive(self, timeout: float, bell: Bell | None = None) -> str | bytes | None:
+        """Wait for a frame; None when none came in time, or where the bell rings."""
 
 
 @dataclass(frozen=True)
@@ -85,12 +88,12 @@ class Rpc:
         if self._expected is not None:
             self._reply(Reply(self._expected, {}))
 
-    def pump(self, timeout: float) -> None:
-        """Wait for one message, and deal with it."""
-        self._handle(self._read(timeout))
+    def pump(self, timeout: float, bell: Bell | None = None) -> None:
+        """Wait for one message, and deal with it; a bell that rings ends the waiting."""
+        self._handle(self._read(timeout, bell))
 
-    def _read(self, timeout: float) -> Request | Reply | None:
-        text = self._frames.receive(timeout)
+    def _read(self, timeout: float, bell: Bell | None = None) -> Request | Reply | None:
+        text = self._frames.receive(timeout, bell)
         if text is None:
             return None
         try:
@@ -121,7 +124,9 @@ class Rpc:
         try:
             reply = Reply(request.id, answer.function(decode_lenient(answer.verb.request, request.params)))
         except VirtnodeError as error:
-            reply = Reply(request.id, error=error)
+            # Whoever reads it at the engine has a shell on the node, if anything.
+            hint = word_places(error.hint, COMMANDS)
+            reply = Reply(request.id, error=VirtnodeError(error.code, error.message, hint))
         except Exception:  # the outermost loop of a call: the engine gets an answer whatever happens
             logger.exception("%s failed", request.method)
             reply = Reply(

@@ -1,6 +1,7 @@
 """The state disk: found by its label, mounted where the node keeps what must survive; no boot waits."""
 
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,19 +13,23 @@ from nodeagent.ssh_keys import restore_host_keys
 from nodelib.codec import decode_lenient, parse_json, to_json
 from nodelib.errors import Code, VirtnodeError
 from nodelib.run import Result, run
+from nodelib.slots import BEGUN, STATE_SUFFIX, THIN_POOL, UNFINISHED
 
 logger = logging.getLogger(__name__)
 
 LABEL = "virtnode-state"
 DEVICE = f"dev/disk/by-label/{LABEL}"
 BY_IDENTIFIER = "dev/disk/by-partuuid"
-UNFINISHED = "dev/disk/by-partlabel/virtnode-unfinished"
+UNDER_WAY = tuple(f"dev/disk/by-partlabel/{name}" for name in (UNFINISHED, BEGUN))
 """There while a disk is being installed: its state is not to be used, so that one can install to it again."""
 ARGUMENT = "node.state"
-"""Kernel argument of an installed disk: the identifier of its own state partition."""
+"""Kernel argument of an installed disk: its own state, as a partition's identifier or as GROUP/VOLUME."""
 MOUNT_POINT = "var/lib/virtnode"
 STATE_FILE = "run/virtnode/state.json"
+VOLUME = r"[a-z0-9-]+/[a-z0-9]+"
 SETTLE_SECONDS = 60
+MIRROR_SECONDS = 20
+"""How long a disk may be late before its mirror starts without it."""
 CHECK_TIMEOUT, MOUNT_TIMEOUT = 120.0, 120.0
 REPAIRED = 1
 """fsck's exit status where it repaired what it found; beyond 1 nothing is safe to mount."""
@@ -90,11 +95,14 @@ def mount_state(root: Path, command: Runs = run) -> State:
         logger.info("node.stateless or node.install: the state disk, if there is one, is left alone")
         return State()
     try:
-        command(["udevadm", "settle", f"--timeout={SETTLE_SECONDS}"], check=False, timeout=SETTLE_SECONDS + 5)
+        _wait_for_disks(root, command)
         device = find_state(root)
         if device is None:
             logger.info("no file system is labelled %s: what the node is told is lost when it stops", LABEL)
             return State()
+        volume = mirrored_volume(root)
+        if volume:
+            start_volume(root, volume, command)
         checked = command(["fsck", "-p", "-T", device], check=False, timeout=CHECK_TIMEOUT)
         if checked.status > REPAIRED:
             return _broken(f"fsck ended with status {checked.status}")
@@ -112,6 +120,21 @@ def mount_state(root: Path, command: Runs = run) -> State:
     return State("disk")
 
 
+def _wait_for_disks(root: Path, command: Runs) -> None:
+    """Wait for the disk that is named, or else for all; what is there by then is used, be udev slow."""
+    named = _named(root)
+    timeout = f"--timeout={SETTLE_SECONDS}"
+    argv: list[str | Path] = ["udevadm", "settle", timeout]
+    # A mirrored volume is waited for less long, and then started with what disks there are.
+    if named and not mirrored_volume(root):
+        argv = ["udevadm", "wait", timeout, named]
+    try:
+        # On a machine that is busy the program itself is late as well.
+        command(argv, check=False, timeout=2 * SETTLE_SECONDS)
+    except VirtnodeError as error:
+        logger.warning("%s; the disks that are there are looked at", error.message)
+
+
 def _reset(target: Path, command: Runs) -> None:
     """Forget everything if that was asked for; half of it must not be used."""
     try:
@@ -121,15 +144,65 @@ def _reset(target: Path, command: Runs) -> None:
         raise VirtnodeError(Code.FAILED, f"the reset did not end: {error}") from error
 
 
+def start_volume(root: Path, volume: str, command: Runs) -> None:
+    """Have a mirrored state started: by udev if both disks are there, otherwise with the one that is.
+
+    udev waits for all disks of a group; a node whose second disk died would wait for ever.
+    """
+    device = root / "dev" / volume
+    wait: list[str | Path] = ["udevadm", "wait", f"--timeout={MIRROR_SECONDS}", device]
+    command(wait, check=False, timeout=MIRROR_SECONDS + 5)
+    if device.exists():
+        return
+    logger.warning("the state is not there by itself: it is started with what disks there are")
+    # Guests' disks are beside it, in a group that is not whole either; there may be none.
+    group = volume.partition("/")[0]
+    for kind, name in (("lvchange", volume), ("vgchange", group.removesuffix(STATE_SUFFIX))):
+        argv = [kind, "--activate", "y", "--activationmode", "degraded", name]
+        command(argv, check=False, timeout=MOUNT_TIMEOUT)
+    _start_pool(group.removesuffix(STATE_SUFFIX), command)
+
+
+def _start_pool(group: str, command: Runs) -> None:
+    """Start the thin pool of a group that lacks a disk, if all of the pool is on the other one.
+
+    LVM calls no thin volume degraded whose pool is: to it the volume lacks a part, second copy or not.
+    """
+    argv = ["lvs", "--all", "--noheadings", "-o", "lv_name,segtype", group]
+    listed = command(argv, check=False, timeout=MOUNT_TIMEOUT).stdout
+    kinds = dict(line.split()[:2] for line in listed.splitlines() if len(line.split()) > 1)
+    if not all(kinds.get(f"[{THIN_POOL}_{part}]") == "raid1" for part in ("tdata", "tmeta")):
+        return
+    select = f"lv_name={THIN_POOL} || pool_lv={THIN_POOL}"
+    start = ["lvchange", "--activate", "y", "--activationmode", "partial", "--select", select, group]
+    command(start, check=False, timeout=MOUNT_TIMEOUT)
+
+
+def mirrored_volume(root: Path) -> str:
+    """Return the volume that is the state, as GROUP/NAME; empty where it is a partition, or not named."""
+    named = _named_state(root)
+    return named if re.fullmatch(VOLUME, named) else ""
+
+
+def _named(root: Path) -> Path | None:
+    named = _named_state(root)
+    if not named:
+        return None
+    return root / "dev" / named if mirrored_volume(root) else root / BY_IDENTIFIER / named
+
+
+def _named_state(root: Path) -> str:
+    words = [word.partition("=") for word in (root / "proc/cmdline").read_text().split()]
+    return next((value for name, _, value in reversed(words) if name == ARGUMENT and value), "").lower()
+
+
 def find_state(root: Path) -> Path | None:
     """Find the file system: the one that the disk's menu names, else the one with the label; None without."""
-    words = [word.partition("=") for word in (root / "proc/cmdline").read_text().split()]
-    named = [value for name, _, value in words if name == ARGUMENT and value]
-    if named:
+    if named := _named(root):
         # One that is gone is not an absent one: looking into it fails, and that is told.
-        return root / BY_IDENTIFIER / named[-1].lower()
+        return named
     device = root / DEVICE
-    if not device.exists() or (root / UNFINISHED).exists():
+    if not device.exists() or any((root / name).exists() for name in UNDER_WAY):
         return None
     return device
 

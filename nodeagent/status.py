@@ -8,7 +8,7 @@ from nodeagent.dial import read_endpoint
 from nodeagent.identity import Membership
 from nodeagent.ladder import summary
 from nodeagent.progress import Progress
-from nodelib.bus import Notice, PendingChange, Status
+from nodelib.bus import AskedKey, Notice, PendingChange, SourceStep, Status
 from nodelib.codec import to_json
 from nodelib.errors import VirtnodeError
 from nodelib.facts import Facts
@@ -35,6 +35,10 @@ class Observations:
     warnings: tuple[Notice, ...] = ()
     pins: tuple[str, ...] = ()
     certificate_until: float = 0.0
+    asked: tuple[AskedKey, ...] = ()
+    sources: tuple[SourceStep, ...] = ()
+    stateless: bool = False
+    has_room: bool = False
 
 
 def make_status(seen: Observations) -> Status:
@@ -63,6 +67,10 @@ def make_status(seen: Observations) -> Status:
         engine_url=engine_url(seen.engine),
         engine_pins=seen.pins,
         certificate_until=seen.certificate_until,
+        asked=seen.asked,
+        sources=seen.sources,
+        stateless=seen.stateless,
+        has_room=seen.has_room,
     )
 
 

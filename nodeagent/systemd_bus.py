@@ -12,6 +12,7 @@ import dbus
 import dbus.bus
 import dbus.mainloop
 
+from nodelib import places
 from nodelib.errors import Code, VirtnodeError
 from nodelib.run import run
 
@@ -157,7 +158,9 @@ class SystemdBus:
             unknown = name.endswith((".UnknownObject", ".NoSuchJob"))
             code = Code.NOT_FOUND if unknown else Code.FAILED
             said = f"{place.service} {method}: {(error.get_dbus_message() or name).strip()}"
-            raise VirtnodeError(code, said, f"journalctl -b, and look for {place.service}") from error
+            raise VirtnodeError(
+                code, said, f"look for {place.service}: {places.at(places.Place.JOURNAL)}"
+            ) from error
 
     @contextlib.contextmanager
     def _connection(self) -> "Iterator[dbus.bus.BusConnection]":
@@ -186,4 +189,4 @@ def parse_links(text: str) -> tuple[NetworkLink, ...]:
 
 
 def _journal_hint(unit: str) -> str:
-    return f"journalctl -b -u {unit} says why"
+    return places.at(places.Place.UNIT, unit)

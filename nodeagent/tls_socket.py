@@ -1,6 +1,5 @@
 """TLS over a connection that one thread reads while others write."""
 
-import contextlib
 import socket
 import ssl
 import threading
@@ -24,34 +23,31 @@ class TlsSocket:
         """Held from the moment data is encrypted until it is sent: records keep their order."""
         self._handshake()
 
-    @property
-    def family(self) -> socket.AddressFamily:
-        """The family of the connection below."""
-        return self._sock.family
-
     def peer_certificate(self) -> bytes:
         """Return the certificate that the other end showed, DER; empty if it showed none."""
         return self._tls.getpeercert(binary_form=True) or b""
 
     def fileno(self) -> int:
-        """Return what to wait on before `recv`."""
+        """Return what to wait on before `feed`."""
         return self._sock.fileno()
 
-    def recv(self, size: int) -> bytes:
-        """Wait for data and return all there is, for nobody sees what stays behind; empty at the end."""
-        while True:
-            with self._lock:
-                data, ended = self._decrypt(size)
-                answers = self._outgoing.pending
-            if answers:
-                self._send_pending(b"")
-            if data and ended:
-                # The end came along with data; whoever waits for it waits on the connection below.
-                with contextlib.suppress(OSError):
-                    self._sock.shutdown(socket.SHUT_RD)
-            if data or ended:
-                return data
-            self._feed()
+    def feed(self) -> None:
+        """Take from the connection below what has come, or wait for it."""
+        data = self._sock.recv(CHUNK)
+        with self._lock:
+            if data:
+                self._incoming.write(data)
+            else:
+                self._incoming.write_eof()
+
+    def read(self) -> bytes | None:
+        """Return all that was fed; None where that is nothing yet, and empty at the end."""
+        with self._lock:
+            data, ended = self._decrypt(CHUNK)
+            answers = self._outgoing.pending
+        if answers:
+            self._send_pending(b"")
+        return data if data or ended else None
 
     def sendall(self, data: bytes) -> None:
         """Send all of it."""
@@ -60,10 +56,6 @@ class TlsSocket:
     def settimeout(self, seconds: float | None) -> None:
         """Set how long the connection below may block."""
         self._sock.settimeout(seconds)
-
-    def setsockopt(self, level: int, name: int, value: int) -> None:
-        """Set an option of the connection below."""
-        self._sock.setsockopt(level, name, value)
 
     def shutdown(self, how: int) -> None:
         """End one or both directions of the connection below."""
@@ -90,7 +82,7 @@ class TlsSocket:
                 self._tls.do_handshake()
             except ssl.SSLWantReadError:
                 self._send_pending(b"")
-                self._feed()
+                self.feed()
             except ssl.SSLError:
                 # The alert says to the other end why.
                 self._send_pending(b"")
@@ -98,14 +90,6 @@ class TlsSocket:
             else:
                 self._send_pending(b"")
                 return
-
-    def _feed(self) -> None:
-        data = self._sock.recv(CHUNK)
-        with self._lock:
-            if data:
-                self._incoming.write(data)
-            else:
-                self._incoming.write_eof()
 
     def _send_pending(self, data: bytes) -> None:
         with self._order:

@@ -31,7 +31,9 @@ class Upload:
 class Uploads:
     """At most one file at a time; nothing is tried again by itself, for somebody waits for the answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_new: Callable[[], None] = lambda: None) -> None:
+        self._on_new = on_new
+        """Called when there is a piece to send."""
         self._lock = threading.Lock()
         self._upload: Upload | None = None
 
@@ -55,6 +57,7 @@ class Uploads:
             if self._upload is not None:
                 raise VirtnodeError(Code.BUSY, "an archive is on its way already", "wait until it is there")
             self._upload = upload
+        self._on_new()
         try:
             return upload.done.result(seconds)
         except TimeoutError as error:

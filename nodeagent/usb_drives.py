@@ -10,9 +10,11 @@ from nodeagent.facts.sources import Command, number_of, read_table, tables, text
 from nodelib.bus_support import UsbDrive
 from nodelib.codec import from_json
 from nodelib.errors import Code, VirtnodeError
+from nodelib.places import Place, at
 from nodelib.run import Result, run
 
-COLUMNS = "PATH,TYPE,RM,RO,TRAN,FSTYPE,LABEL,PARTLABEL,SIZE,MOUNTPOINTS"
+COLUMNS = "NAME,PATH,TYPE,RM,RO,TRAN,FSTYPE,LABEL,PARTLABEL,SIZE,MOUNTPOINTS"
+"""Without NAME lsblk lists partitions beside their disks, and not in them."""
 DRIVES_COMMAND = ("lsblk", "--json", "--bytes", "--output", COLUMNS)
 FILE_SYSTEMS = frozenset(("vfat", "exfat", "ext4"))
 OWN_LABEL = "virtnode"
@@ -106,7 +108,7 @@ def _choose(drives: Sequence[UsbDrive], device: str) -> UsbDrive:
     raise VirtnodeError(
         Code.NOT_FOUND,
         f"{device[:60]} is no USB drive to write to",
-        "virtnodectl support --drives lists them",
+        at(Place.DRIVES),
     )
 
 

@@ -38,7 +38,9 @@ class Wish:
 class Wishes:
     """Wishes in order, from any thread to the one of the link."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_new: Callable[[], None] = lambda: None) -> None:
+        self._on_new = on_new
+        """Called when there is something to take."""
         self._waiting: queue.Queue[Wish] = queue.Queue(MOST)
 
     def ask(self, verb: Verb[Q, R], request: Q, seconds: float) -> R:
@@ -46,6 +48,7 @@ class Wishes:
         wish = Wish(verb, request)
         try:
             self._waiting.put_nowait(wish)
+            self._on_new()
             answer: R = wish.answer.result(seconds)
         except queue.Full as error:
             raise VirtnodeError(

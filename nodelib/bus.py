@@ -1,23 +1,15 @@
 """The agent's object on the system bus: each method declared once, as its request and its reply.
 
 Every method takes one string and returns one string, the JSON of these types; every signal carries one. A
-failure is the error `org.virtnode.Error.Code`, whose text is the JSON of `Failure`.
+failure is the error `org.virtnode.Error.Code`, whose text is the JSON of `Failure`. Areas of their own are
+declared in the modules beside this one, and `bus_methods` lists all.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
-from nodelib import (
-    bus_access,
-    bus_guests,
-    bus_install,
-    bus_network,
-    bus_storage,
-    bus_support,
-    bus_system,
-    bus_update,
-)
 from nodelib.errors import Code, InvalidInput, VirtnodeError
 from nodelib.facts import Facts
 from nodelib.ladder import Rung
@@ -28,8 +20,6 @@ BUS_PATH = "/org/virtnode/Node1"
 INTERFACE = "org.virtnode.Node1"
 ERROR_PREFIX = "org.virtnode.Error."
 ENGINE_ORIGIN = "engine"
-ASK_MARK = "ask: "
-"""A problem that begins so names a key that the configuration leaves to whoever is at the console."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +45,54 @@ class Notice:
 
     text: str
     hint: str = ""
+
+
+class AskedKind(StrEnum):
+    """How the value of a key is written by a person."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    SWITCH = "switch"
+    LIST = "list"
+    """Several words."""
+    LINE = "line"
+    """A list whose items have blanks in them; a person gives one."""
+    PASSWORD = "password"
+    """The configuration has its hash (`nodelib.password_hash`)."""
+
+
+@dataclass(frozen=True)
+class AskedKey:
+    """A key that the configuration leaves to whoever is at the node, and that nobody has answered yet."""
+
+    key: str
+    """Dotted, as `system.hostname`."""
+    kind: AskedKind = AskedKind.TEXT
+    allowed: str = ""
+    """What a value may be, in words."""
+    words: tuple[str, ...] = ()
+    """All values that there are, or for a list the words that stand for one."""
+    secret: bool = False
+
+
+class SourceState(StrEnum):
+    """What came of a source."""
+
+    USED = "used"
+    KEPT = "kept"
+    """In force as it was fetched before; it is tried again."""
+    NONE = "none"
+    TRYING = "trying"
+
+
+@dataclass(frozen=True)
+class SourceStep:
+    """A place that a configuration may come from, as the agent looks at one after the other."""
+
+    name: str
+    state: SourceState
+    text: str
+    """What came of it, in a word or two: `none`, `not given`, `not fetched, tries again`."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +128,14 @@ class Status:
     """SHA-256 of the certificate authorities that are trusted."""
     certificate_until: float = 0.0
     """When this node's certificate ends: seconds since 1970; 0 without one."""
+    asked: tuple[AskedKey, ...] = ()
+    """What is still to be answered, in the order of the configuration."""
+    sources: tuple[SourceStep, ...] = ()
+    """Where a configuration was looked for beside the image, and what came of each, the first one first."""
+    stateless: bool = False
+    """It has no disk for what it is told: a restart forgets all of it."""
+    has_room: bool = False
+    """There is a disk that it does not run from, and that could be installed to."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +155,8 @@ class ConfigView:
     document: Mapping[str, Any]
     origins: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
+    """Keys that the configuration leaves to a person, and that nobody has answered yet."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +171,10 @@ class CheckReply:
     """All that is wrong with it, one line each."""
 
     problems: tuple[str, ...] = ()
+
+
+PATCH_NAME = "the change"
+"""How the lines of an error call a patch: whoever has its file knows its name and lines."""
 
 
 @dataclass(frozen=True)
@@ -180,51 +232,8 @@ CONFIG_CONFIRM = Verb("ConfigConfirm", ConfirmRequest, Nothing)
 CONFIG_REVERT = Verb("ConfigRevert", RevertRequest, Nothing)
 JOIN = Verb("Join", JoinRequest, Nothing)
 LEAVE = Verb("Leave", Nothing, Nothing)
+NEW_KEY = Verb("NewKey", Nothing, Nothing)
 SUPPORT = Verb("Support", SupportRequest, SupportReply)
-
-METHODS = (
-    STATUS,
-    FACTS,
-    LADDER,
-    CONFIG_SHOW,
-    CONFIG_CHECK,
-    CONFIG_PLAN,
-    CONFIG_APPLY,
-    CONFIG_CONFIRM,
-    CONFIG_REVERT,
-    JOIN,
-    LEAVE,
-    SUPPORT,
-    *bus_access.METHODS,
-    *bus_network.METHODS,
-    *bus_storage.METHODS,
-    *bus_guests.METHODS,
-    *bus_support.METHODS,
-    *bus_system.METHODS,
-    *bus_install.METHODS,
-    *bus_update.METHODS,
-)
-"""All methods of the interface."""
-GUARDED = frozenset(
-    verb.name
-    for verb in (
-        CONFIG_APPLY,
-        CONFIG_CONFIRM,
-        CONFIG_REVERT,
-        JOIN,
-        LEAVE,
-        SUPPORT,
-        *bus_access.GUARDED,
-        *bus_network.GUARDED,
-        *bus_storage.GUARDED,
-        *bus_guests.GUARDED,
-        *bus_support.GUARDED,
-        *bus_system.GUARDED,
-        *bus_install.GUARDED,
-        *bus_update.GUARDED,
-    )
-)
-"""Names of the methods that change something: once a password is set, an unlocked connection alone may."""
 
 STATUS_CHANGED = "StatusChanged"
 """Signal: carries `Status`."""

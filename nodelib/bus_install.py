@@ -1,10 +1,12 @@
 """The bus's methods about installation: which disks there are, what would happen to one, and doing it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from nodelib.facts import Facts
 from nodelib.link import Nothing, Verb
+from nodelib.slots import Region
 
 SURVEY_SCHEMA = 1
 
@@ -33,16 +35,22 @@ class InstallDisk:
     """Why it can never be installed to now, one line each; `boot medium` and the like."""
     treasures: tuple[str, ...] = ()
     """Names that `wipe` must have: volume groups, RAID and the like that would be destroyed."""
+    contents: tuple[str, ...] = ()
+    """Devices with something on them that none of these names covers."""
     installed: str = ""
     """Product and version of the node that is installed on it."""
     build: str = ""
     """The build that was installed, as its BUILD_ID."""
     unfinished: bool = False
     """An installation began and never ended."""
+    begun: bool = False
+    """It was one that kept nothing: what there is of a node is of no use to anybody."""
     confirmation: str = ""
     """What a person types to say that it is this disk: the end of its serial number, or its name."""
     sector_bytes: int = 0
     """What it reads and writes at least; 0 where that is not known."""
+    mirror: str = ""
+    """The volume group of a state that this disk shares with a second one; empty for a disk of its own."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,7 @@ class InstallRequest:
 
     `rule` is a rule or a path of a device. With `keep`, state and data of a node that is there stay. `wipe`
     names treasures of the disk that may be destroyed, or says `all`. `data` has rules of other disks for the
-    volume group, and `thin` asks for its thin pool.
+    volume group, and `thin` asks for its thin pool. `mirror` is a rule for a second disk that gets the same.
     """
 
     rule: str = ""
@@ -68,6 +76,9 @@ class InstallRequest:
     wipe: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
     thin: bool = False
+    mirror: str = ""
+    repair: bool = False
+    """Nothing is installed: the disk becomes the second one of the node that runs."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +102,12 @@ class InstallPlan:
     """Other disks that are erased, and join the volume group for guests' disks."""
     thin: bool = False
     """The volume group gets a thin pool."""
+    mirror: InstallDisk | None = None
+    """The second disk, which gets the same, and starts the node when the first one does not."""
+    confirmation: str = ""
+    """What a person types: the end of the serial number of each disk that the node starts from."""
+    repair: bool = False
+    """The disk becomes the second one of the node that runs."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +162,10 @@ class Survey:
     facts: Facts
     disks: tuple[InstallDisk, ...]
     schema: int = SURVEY_SCHEMA
+    layouts: Mapping[str, tuple[Region, ...]] = field(default_factory=dict)
+    """Partitions of the disks that a node is installed on, by the disk's name."""
+    image_bytes: int = 0
+    """Size of the squashfs of the system that recorded it; 0 where that is not known."""
 
 
 INSTALL_DISKS = Verb("InstallDisks", Nothing, InstallView)

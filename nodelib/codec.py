@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+import functools
 import json
 import math
 import types
@@ -98,8 +99,7 @@ def _decode_fields(kind: Any, value: Any, path: str, problems: list[str], *, len
     if not isinstance(value, Mapping):
         problems.append(_wrong(path, "a table", value))
         return None
-    hints = typing.get_type_hints(kind)
-    fields = {field.name: field for field in dataclasses.fields(kind)}
+    fields = _fields(kind)
     if not lenient:
         problems += [
             f"{_below(path, str(name))}: unknown; known are {', '.join(fields)}"
@@ -107,12 +107,25 @@ def _decode_fields(kind: Any, value: Any, path: str, problems: list[str], *, len
             if name not in fields
         ]
     given = {}
-    for name, field in fields.items():
+    for name, (wanted, required) in fields.items():
         if name in value:
-            given[name] = _decode(hints[name], value[name], _below(path, name), problems, lenient=lenient)
-        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            given[name] = _decode(wanted, value[name], _below(path, name), problems, lenient=lenient)
+        elif required:
             problems.append(f"{_below(path, name)}: missing")
     return None if problems else kind(**given)
+
+
+@functools.cache
+def _fields(kind: Any) -> dict[str, tuple[Any, bool]]:
+    """Tell each field's type, and whether it must be there; names of types are looked up once."""
+    hints = typing.get_type_hints(kind)
+    return {
+        field.name: (
+            hints[field.name],
+            field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
+        )
+        for field in dataclasses.fields(kind)
+    }
 
 
 def _decode_items(kinds: Any, value: Any, path: str, problems: list[str], *, lenient: bool) -> Any:
@@ -169,11 +182,19 @@ def _decode_plain(kind: Any, value: Any, path: str, problems: list[str]) -> Any:
         return value
     # To Python a bool is an int; to whoever wrote the document it is not.
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return _to_float(value, path, problems)
     if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
         return value
     problems.append(_wrong(path, _name(kind), value))
     return None
+
+
+def _to_float(value: int, path: str, problems: list[str]) -> float | None:
+    try:
+        return float(value)
+    except OverflowError:
+        problems.append(f"{path or 'the document'}: a number of {value.bit_length()} bits is too large")
+        return None
 
 
 def _name(kind: Any) -> str:

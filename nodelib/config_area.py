@@ -21,6 +21,9 @@ ROOM = AREA_SIZE - HEADER_SIZE - SIGNATURE_SIZE
 AREA_FILE = "virtnode/config.img"
 """Where it lies on an ISO, in the EFI system partition of a disk, and in the archive beside a PXE folder."""
 
+TRUSTED_KEYS = "usr/lib/virtnode/trusted"
+"""Where an image has public keys, `*.pem`; with any, a node leaves out what none of them signed."""
+
 CONFIG_OPTION = 224
 """The DHCP option that may name a document instead: the first that is free. Nodes ask for it."""
 

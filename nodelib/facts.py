@@ -68,6 +68,8 @@ class Nic:
     """IPv4 and IPv6 with prefix length."""
     master: str = ""
     """The bond or bridge it belongs to."""
+    gateways: tuple[str, ...] = ()
+    """Default routers in force on it."""
     lldp: LldpNeighbour | None = None
 
 
@@ -143,6 +145,8 @@ class Facts:
     numa: tuple[NumaNode, ...] = ()
     memory: Memory = Memory()
     nics: tuple[Nic, ...] = ()
+    name_servers: tuple[str, ...] = ()
+    """Those in force, of the whole node and of its links."""
     disks: tuple[Disk, ...] = ()
     virtualisation: Virtualisation = Virtualisation()
     versions: Mapping[str, str] = field(default_factory=dict)

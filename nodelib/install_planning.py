@@ -7,11 +7,24 @@ from dataclasses import dataclass, replace
 from nodelib.bus_install import InstallDisk, InstallPlan, InstallRegion, InstallRequest
 from nodelib.codec import to_json
 from nodelib.errors import Code, VirtnodeError
+from nodelib.install_others import (
+    NODE,
+    NOTHING,
+    data_problems,
+    erased_others,
+    has_node,
+    lost_nodes,
+    mirror_erased,
+    mirror_problems,
+    mirror_warnings,
+    refusals,
+    room_problems,
+    warnings_of_others,
+    wipe_problems,
+)
 from nodelib.install_rules import ASK, AUTO, choose_disk, describe_disk, match_disks
-from nodelib.slots import DATA, ESP, MEBIBYTE, SLOT_A, SLOT_B, STATE, Region, lay_out
+from nodelib.slots import DATA, ESP, MEBIBYTE, SLOT_A, SLOT_B, STATE, STATE_SUFFIX, THIN_POOL, Region, lay_out
 
-CONTENTS, ALL = "contents", "all"
-"""What `wipe` calls partitions and file systems, and everything."""
 SHOWN_CONTENTS = {
     "bios": "GRUB for BIOS",
     ESP: "shim, GRUB, kernel, initramfs",
@@ -20,15 +33,16 @@ SHOWN_CONTENTS = {
     STATE: "what this node is told and keeps",
     DATA: "LVM volume group for guests' disks",
 }
-THIN_POOL = "guests"
-"""What the thin pool is called; guests' disks are cut from it."""
 DATA_WORDS = ("lvm", "none")
 LAST_STEPS = (
     "write the boot partition: kernel, initramfs, boot loaders",
     "write the boot loader for BIOS",
     "mark the installation as finished",
 )
-STATE_MOUNT = "/var/lib/virtnode"
+NOTHING_KEPT = "no node is installed here that could be kept: it is installed as from nothing"
+UNSTARTED = "an earlier system starts no more"
+"""Of slot B of a node that is kept: its kernel went with the boot partition."""
+LOST_ARGUMENTS = "the node's own kernel arguments cannot be read any more: it gets those of this medium"
 TABLE_END = 2
 """MiB that stay free at the end of a disk, for the partition table's second copy."""
 
@@ -46,6 +60,8 @@ class Answer:
     data: str | tuple[str, ...] = "lvm"
     """`none`, `lvm`, or rules of the other disks that the volume group gets besides."""
     thin: bool = False
+    mirror: str = ""
+    """A rule for a second disk that gets the same; empty for none."""
     after: str = "reboot"
     webhook: str = ""
 
@@ -62,10 +78,20 @@ class Wanted:
     """Size of the squashfs; 0 where it is not known."""
     build: str = ""
     unattended: bool = False
+    keep_asked: bool = True
+    """Whoever asks said so of this very disk; what a configuration keeps is only what is there."""
+    kept_nothing: bool = False
+    """A configuration keeps nodes, and there is none on the disk."""
 
     def as_unattended(self) -> "Wanted":
         """Return the same, where nobody is there to confirm anything."""
         return replace(self, unattended=True)
+
+    def for_disk(self, disk: InstallDisk) -> "Wanted":
+        """Return the same for a disk: a configuration that keeps nodes installs where there is none."""
+        if not self.keep or self.keep_asked or has_node(disk):
+            return self
+        return replace(self, keep=False, kept_nothing=True)
 
 
 def read_wanted(
@@ -77,9 +103,15 @@ def read_wanted(
         rule=request.rule or argument or answer.rule,
         keep=request.keep or answer.keep,
         wipe=request.wipe or answer.wipe,
-        sizes=replace(answer, data=request.data or answer.data, thin=request.thin or answer.thin),
+        sizes=replace(
+            answer,
+            data=request.data or answer.data,
+            thin=request.thin or answer.thin,
+            mirror=request.mirror or answer.mirror,
+        ),
         image_bytes=image_bytes,
         build=build,
+        keep_asked=request.keep,
     )
 
 
@@ -92,15 +124,27 @@ def find_disk(wanted: Wanted, disks: tuple[InstallDisk, ...]) -> InstallDisk:
     return choose_disk(wanted.rule, disks)
 
 
+def find_mirror(wanted: Wanted, disks: Sequence[InstallDisk], target: InstallDisk) -> InstallDisk | None:
+    """Find the second disk; raises VirtnodeError if the rule means no one disk beside `target`.
+
+    A node that is kept has the one that it has: that which shares its state.
+    """
+    others = tuple(disk for disk in disks if disk.name != target.name)
+    if wanted.keep:
+        return next((disk for disk in others if target.mirror and disk.mirror == target.mirror), None)
+    return choose_disk(wanted.sizes.mirror, others) if wanted.sizes.mirror else None
+
+
 def find_data_disks(
-    wanted: Wanted, disks: Sequence[InstallDisk], target: InstallDisk
+    wanted: Wanted, disks: Sequence[InstallDisk], target: InstallDisk, mirror: InstallDisk | None = None
 ) -> tuple[InstallDisk, ...]:
     """Find the disks that join the volume group; raises VirtnodeError if a rule means none but `target`.
 
     What is kept is left alone, and so are they then.
     """
     rules = data_rules(wanted.sizes)
-    others = [disk for disk in disks if disk.name != target.name]
+    own = {target.name, *((mirror.name,) if mirror else ())}
+    others = [disk for disk in disks if disk.name not in own]
     if wanted.keep:
         return ()
     found = {disk.name: disk for rule in rules for disk in match_disks(rule, others)}
@@ -123,33 +167,59 @@ def make_plan(
     disk: InstallDisk,
     present: tuple[Region, ...] = (),
     data: tuple[InstallDisk, ...] = (),
+    mirror: InstallDisk | None = None,
 ) -> InstallPlan:
-    """Say what would happen to a disk, and to those that join its volume group.
+    """Say what would happen to a disk, to its mirror, and to those that join its volume group.
 
     `present` is the layout that is there, for a disk that is kept.
     """
-    regions = present if wanted.keep and present else plan_regions(disk, wanted.sizes)
-    digest = hashlib.sha256(f"{to_json(disk)}{[to_json(one) for one in data]}{wanted}".encode())
+    smaller = disk if mirror is None or disk.size_bytes <= mirror.size_bytes else mirror
+    regions = present if wanted.keep and present else plan_regions(smaller, wanted.sizes)
+    last = regions[-1].start + regions[-1].size + TABLE_END
+    members = (*((disk,) if has_region(regions, DATA) else ()), *data)
+    others = [*data, *((mirror,) if mirror else ())]
+    digest = hashlib.sha256(f"{to_json(disk)}{[to_json(one) for one in others]}{wanted}".encode())
     return InstallPlan(
         id=digest.hexdigest()[:16],
         disk=disk,
         keep=wanted.keep,
         regions=tuple(
-            InstallRegion(region.name, region.size * MEBIBYTE, _content(region.name, keep=wanted.keep))
+            InstallRegion(region.name, region.size * MEBIBYTE, _content(region.name, wanted, mirror))
             for region in regions
         ),
-        erased=(*_erased(disk, keep=wanted.keep), *_erased_data(data)),
+        erased=(*_erased(disk, keep=wanted.keep), *mirror_erased(mirror, wanted), *erased_others(data)),
         steps=(
-            *step_titles(disk, keep=wanted.keep),
-            *(() if wanted.keep else data_titles(wanted, regions, data)),
+            *step_titles(disk, keep=wanted.keep, mirror=mirror),
+            *(() if wanted.keep else data_titles(wanted, regions, data, mirrored=mirror is not None)),
             *LAST_STEPS,
         ),
-        warnings=(*_warnings(disk, wanted), *_data_warnings(data)),
-        problems=(*_problems(disk, wanted, regions), *_data_problems(disk, wanted, regions, data)),
-        may_keep=bool(disk.installed or disk.unfinished),
+        warnings=(
+            *_warnings(disk, wanted),
+            *mirror_warnings(disk, mirror, wanted),
+            *warnings_of_others(data),
+        ),
+        problems=(
+            *_problems(disk, wanted, regions, last),
+            *mirror_problems(disk, mirror, wanted, last),
+            *data_problems(wanted, members, data, mirrored=mirror is not None),
+            *lost_nodes(wanted, others),
+        ),
+        may_keep=has_node(disk),
         data=data,
         thin=wanted.sizes.thin and not wanted.keep,
+        mirror=mirror,
+        confirmation=" ".join(one.confirmation for one in (disk, mirror) if one is not None),
     )
+
+
+def with_arguments(plan: InstallPlan, arguments: Sequence[str] | None) -> InstallPlan:
+    """Say in a plan that keeps a node which kernel arguments it will have; None where its own are lost."""
+    if arguments is None:
+        return replace(plan, warnings=(*plan.warnings, LOST_ARGUMENTS))
+    steps = [*plan.steps]
+    steps[steps.index(LAST_STEPS[0])] = f"{LAST_STEPS[0]}; kernel arguments: {' '.join(arguments) or 'none'}"
+    digest = hashlib.sha256(f"{plan.id}{arguments}".encode())
+    return replace(plan, id=digest.hexdigest()[:16], steps=tuple(steps))
 
 
 def plan_regions(disk: InstallDisk, sizes: Answer) -> tuple[Region, ...]:
@@ -166,37 +236,48 @@ def has_region(regions: tuple[Region, ...], name: str) -> bool:
     return any(region.name == name for region in regions)
 
 
-def step_titles(disk: InstallDisk, *, keep: bool) -> tuple[str, ...]:
+def step_titles(disk: InstallDisk, *, keep: bool, mirror: InstallDisk | None = None) -> tuple[str, ...]:
     """List what is done first, in order, as a person reads it."""
+    names, those = disk.name, "it does not start"
+    if mirror is not None:
+        names, those = f"{disk.name} and {mirror.name}", "neither starts"
     begin = (
-        (f"mark {disk.name} as unfinished: it does not start until all is done",)
+        (f"mark {names} as unfinished: {those} until all is done",)
         if keep
         else (
-            f"erase what is on {disk.name}: from here on it does not start",
+            f"erase what is on {names}: from here on {those}",
             "write a new partition table, slot A marked as unfinished",
         )
     )
     middle = ("copy this system to slot A", "read slot A back and compare it")
-    return (*begin, *middle, *(() if keep else ("make the state partition",)))
+    state = "make the state partition" if mirror is None else "make the state, mirrored on both disks"
+    return (*begin, *middle, *(() if keep else (state,)))
 
 
-def data_titles(wanted: Wanted, regions: tuple[Region, ...], data: Sequence[InstallDisk]) -> tuple[str, ...]:
+def data_titles(
+    wanted: Wanted, regions: tuple[Region, ...], data: Sequence[InstallDisk], *, mirrored: bool = False
+) -> tuple[str, ...]:
     """List what is done for guests' disks."""
     erase = (f"erase what is on {', '.join(one.name for one in data)}",) if data else ()
     group = ("make the volume group",) if data or has_region(regions, DATA) else ()
-    pool = (f"make its thin pool {THIN_POOL}",) if group and wanted.sizes.thin else ()
+    kind = "mirrored thin pool" if mirrored else "thin pool"
+    pool = (f"make its {kind} {THIN_POOL}",) if group and wanted.sizes.thin else ()
     return (*erase, *group, *pool)
 
 
-def _content(name: str, *, keep: bool) -> str:
-    return "stays as it is" if keep and name in (STATE, DATA, SLOT_B) else SHOWN_CONTENTS[name]
+def _content(name: str, wanted: Wanted, mirror: InstallDisk | None) -> str:
+    if wanted.keep and name in (STATE, DATA):
+        return "stays as it is"
+    if wanted.keep and name == SLOT_B:
+        return UNSTARTED
+    return SHOWN_CONTENTS[name] + (f", mirrored on {mirror.name}" if mirror and name == STATE else "")
 
 
 def _erased(disk: InstallDisk, *, keep: bool) -> Iterator[str]:
     if keep:
-        yield "the system in slot A and the boot partition; state and data stay"
+        yield "the systems of both slots and the boot partition; state and data stay"
     else:
-        yield from disk.holds or ("nothing: no content was found on it",)
+        yield from disk.holds or (NOTHING,)
 
 
 def _warnings(disk: InstallDisk, wanted: Wanted) -> Iterator[str]:
@@ -206,88 +287,35 @@ def _warnings(disk: InstallDisk, wanted: Wanted) -> Iterator[str]:
         yield "an installation to this disk began and never ended"
     if not disk.serial:
         yield "this disk has no serial number: look twice that it is the one you mean"
+    if wanted.kept_nothing:
+        yield NOTHING_KEPT
     if not wanted.keep and disk.installed:
         yield f"{disk.installed} is installed here; its state and data go, unless they are kept (--keep)"
 
 
-def _erased_data(data: Sequence[InstallDisk]) -> Iterator[str]:
-    for one in data:
-        for line in one.holds or ("nothing: no content was found on it",):
-            yield f"{describe_disk(one)}: {line}"
-
-
-def _data_warnings(data: Sequence[InstallDisk]) -> Iterator[str]:
-    for one in data:
-        name = describe_disk(one)
-        for system in one.systems:
-            yield f"{name}: it looks like one of {system}"
-        if one.unfinished:
-            yield f"{name}: an installation to it began and never ended"
-        if not one.serial:
-            yield f"{name}: look twice that it is the one you mean"
-        if one.installed:
-            yield f"{name}: {one.installed} is installed there, and goes"
-
-
-def _data_problems(
-    disk: InstallDisk, wanted: Wanted, regions: tuple[Region, ...], data: Sequence[InstallDisk]
-) -> Iterator[str]:
-    """Say what stands against the disks of the volume group, and against the group itself."""
-    if wanted.keep:
-        return
-    for one in data:
-        name = describe_disk(one)
-        yield from (f"{name}: {refusal}" for refusal in one.refusals)
-        yield from _wipe_problems(one, wanted, name)
-    members = (*((disk,) if has_region(regions, DATA) else ()), *data)
-    if len({one.sector_bytes for one in members} - {0}) > 1:
-        sizes = ", ".join(f"{one.name} {one.sector_bytes}" for one in members)
-        yield f"one volume group cannot have sectors of different sizes: {sizes} bytes"
-    if wanted.sizes.thin and not members:
-        yield "there is no volume group for a thin pool: install.data says none, or no GiB is left for it"
-
-
-def _problems(disk: InstallDisk, wanted: Wanted, regions: tuple[Region, ...]) -> Iterator[str]:
+def _problems(disk: InstallDisk, wanted: Wanted, regions: tuple[Region, ...], last: int) -> Iterator[str]:
     name = describe_disk(disk)
-    for refusal in disk.refusals:
-        if not (wanted.keep and f" is mounted at {STATE_MOUNT}" in refusal):
-            yield f"{name}: {refusal}{_advice(refusal)}"
+    yield from refusals(disk, name, keep=wanted.keep)
     if wanted.keep:
         yield from _keep_problems(disk, name)
     else:
-        yield from _wipe_problems(disk, wanted, name)
-        last = regions[-1]
-        if disk.size_bytes // MEBIBYTE < last.start + last.size + TABLE_END:
-            yield f"{name}: {last.start + last.size + TABLE_END} MiB are needed for these sizes"
+        yield from wipe_problems(disk, wanted, name)
+        yield from room_problems(disk, name, last)
     slot = next((region.size for region in regions if region.name == SLOT_A), 0)
     if wanted.image_bytes > slot * MEBIBYTE:
         yield f"this system has {wanted.image_bytes // MEBIBYTE} MiB, and a slot {slot} MiB"
 
 
-def _advice(refusal: str) -> str:
-    if refusal.endswith(STATE_MOUNT):
-        return "; start the medium with its entry Install, which leaves the state alone"
-    return ""
-
-
 def _keep_problems(disk: InstallDisk, name: str) -> Iterator[str]:
-    if not disk.installed and not disk.unfinished:
+    if not has_node(disk):
         yield f"{name}: no node is installed there whose state could be kept"
 
 
-def _wipe_problems(disk: InstallDisk, wanted: Wanted, name: str) -> Iterator[str]:
-    if ALL in wanted.wipe:
-        return
-    for treasure in disk.treasures:
-        if treasure == "virtnode" and not wanted.unattended:
-            # A person has read what goes, and types the serial number.
-            continue
-        if treasure not in wanted.wipe:
-            yield f"{name}: {treasure} would be destroyed; only --wipe {treasure} allows that"
-    if wanted.unattended and disk.holds and not disk.treasures and CONTENTS not in wanted.wipe:
-        yield f"{name}: it is not empty; unattended, only wipe = [{CONTENTS!r}] allows that"
+def state_group(disk_identifier: str) -> str:
+    """Name the volume group of a mirrored state; another pair's never has the same name."""
+    return f"{data_group(disk_identifier)}{STATE_SUFFIX}"
 
 
 def data_group(disk_identifier: str) -> str:
     """Name the volume group for data; another disk's never has the same name."""
-    return f"virtnode-{disk_identifier[:8].lower()}"
+    return f"{NODE}-{disk_identifier[:8].lower()}"

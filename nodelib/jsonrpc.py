@@ -8,6 +8,7 @@ from nodelib.codec import encode, parse_json
 from nodelib.errors import Code, VirtnodeError
 
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INTERNAL_ERROR = -32700, -32600, -32601, -32603
+LARGEST_ID = (1 << 53) - 1
 NUMBERS = {
     Code.INVALID: -32602,
     Code.NOT_FOUND: -32001,
@@ -70,6 +71,8 @@ def parse_message(text: str | bytes) -> Request | Reply:
     number = document.get("id")
     if isinstance(number, bool) or not (number is None or isinstance(number, int)):
         raise VirtnodeError(Code.INVALID, "the id of a message is a whole number")
+    if number is not None and abs(number) > LARGEST_ID:
+        raise VirtnodeError(Code.INVALID, "the id of a message is too large")
     if "method" in document:
         method, params = document["method"], document.get("params", {})
         if not (isinstance(method, str) and isinstance(params, dict)):

@@ -166,11 +166,12 @@ def _end(process: subprocess.Popen[str]) -> None:
     """End the command and whatever it started, if it is not done: politely, then for good."""
     if process.returncode is not None:
         return
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    # What is killed may still be in the kernel for a while: a virtual machine on a KVM that hangs.
+    for number, patience in ((signal.SIGTERM, 10), (signal.SIGKILL, 60)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=10)
+            process.wait(timeout=patience)
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
             # What was not written yet has nobody to read it.

@@ -82,6 +82,17 @@ menuentry "Rescue shell" --id rescue {{
   linux /$slot/vmlinuz $arguments systemd.unit=rescue.target systemd.setenv=SYSTEMD_SULOGIN_FORCE=1 ${added}
   initrd /$slot/initrd.img
 }}
+
+if [ -n "$trial" ]; then
+  # A kernel that is not there, or that the firmware does not trust: the menu would wait for somebody.
+  # GRUB knows the entry to fall back to by its place alone.
+  set fallback=3
+  menuentry "Restart: the next try, or the system before" --id again {{
+    echo 'The system on trial cannot be loaded. Restarting ...'
+    sleep 10
+    reboot
+  }}
+fi
 """
 COUNT = """\
   {word} [ "$tries" = {left} ]; then

@@ -22,10 +22,17 @@ BIOS, ESP, SLOT_A, SLOT_B, STATE, DATA = (
     "virtnode-data",
 )
 """Names of the partitions."""
-UNFINISHED = "virtnode-unfinished"
-"""What slot A is called while a disk is being installed: no node starts from it."""
+UNFINISHED, BEGUN = "virtnode-unfinished", "virtnode-begun"
+"""What slot A is called while a disk is being installed, over a node that is kept or from nothing.
+
+No node starts from it; below `BEGUN` there is nothing yet that anybody could miss.
+"""
 ESP_LABEL = "VIRTNODE-SP"
 STATE_LABEL = "virtnode-state"
+STATE_SUFFIX = "-state"
+"""What the name of a mirrored state's volume group has, and that of the same node's guests has not."""
+THIN_POOL = "guests"
+"""What the thin pool is called; guests' disks are cut from it."""
 
 BOOT_CODE = 440
 """Bytes of a disk's first sector that are the boot loader's; the partition table's own entries follow."""
@@ -47,17 +54,17 @@ class Region:
     size: int
 
 
-def lay_out(sizes: Mapping[str, int]) -> tuple[Region, ...]:
+def lay_out(sizes: Mapping[str, int], *, mirrored: bool = False) -> tuple[Region, ...]:
     """Lay out partitions one after the other, from the first MiB on; `sizes` in MiB, by name.
 
-    Both slots have the size of slot A. A size of 0 leaves a partition out.
+    Both slots have the size of slot A. A size of 0 leaves a partition out. A state that is mirrored is LVM's.
     """
     wanted = (
         (BIOS, BIOS_BOOT, 1),
         (ESP, EFI_SYSTEM, sizes[ESP]),
         (SLOT_A, LINUX_ROOT, sizes[SLOT_A]),
         (SLOT_B, LINUX_ROOT, sizes[SLOT_A]),
-        (STATE, LINUX_DATA, sizes[STATE]),
+        (STATE, LINUX_LVM if mirrored else LINUX_DATA, sizes[STATE]),
         (DATA, LINUX_LVM, sizes.get(DATA, 0)),
     )
     regions: list[Region] = []

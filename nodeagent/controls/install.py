@@ -23,6 +23,7 @@ from nodelib.bus_install import (
 )
 from nodelib.codec import to_json
 from nodelib.errors import Code, VirtnodeError
+from nodelib.install_others import is_leftover
 from nodelib.install_rules import describe_disk
 from nodelib.link import Nothing
 
@@ -39,7 +40,9 @@ def add_install_verbs(verbs: Verbs) -> None:
     plan = add_verb(deeds, "plan", run_plan, "show exactly what would happen to which disk")
     plan.add_argument("--json", action="store_true", help="print it as JSON")
     start = add_verb(deeds, "run", run_install, "install this system to a disk")
-    start.add_argument("--confirm", default="", metavar="TAIL", help="the end of the disk's serial number")
+    start.add_argument(
+        "--confirm", default="", metavar="TAIL", help="the end of the serial number; with a mirror both"
+    )
     for verb in (plan, start):
         verb.add_argument("rule", nargs="?", default="", metavar="RULE", help="a device, or a rule")
         verb.add_argument("--keep", action="store_true", help="keep state and data of the node there")
@@ -50,6 +53,8 @@ def add_install_verbs(verbs: Verbs) -> None:
             "--data", action="append", default=[], metavar="RULE", help="other disks for the volume group"
         )
         verb.add_argument("--thin", action="store_true", help="make a thin pool of the volume group")
+        verb.add_argument("--repair", action="store_true", help="make it the second disk of this node")
+        verb.add_argument("--mirror", default="", metavar="RULE", help="a second disk that gets the same")
     add_verb(deeds, "status", run_progress, "tell how far an installation is")
     survey = add_verb(verbs, "survey", run_survey, "record this machine's hardware, as JSON")
     survey.add_argument("--save", default="", metavar="FILE", help="write it to a file")
@@ -142,8 +147,12 @@ def disks_text(view: InstallView) -> str:
         lines += [f"    {line}" for line in disk.holds or ("nothing was found on it",)]
         if disk.installed:
             lines.append(f"    {disk.installed} is installed")
+        if disk.unfinished:
+            lines.append("    an installation to it began and never ended")
+        if disk.mirror:
+            lines.append(f"    mirrored: {disk.mirror}")
         lines += [f"    never: {line}" for line in disk.refusals]
-        lines += [f"    only with --wipe {name}" for name in disk.treasures]
+        lines += [f"    only with --wipe {name}" for name in disk.treasures if not is_leftover(disk, name)]
     if view.problem:
         lines.append(f"problem: {view.problem}")
     return "".join(f"{line}\n" for line in lines or ["there is no disk"])
@@ -155,12 +164,15 @@ def plan_text(plan: InstallPlan) -> str:
 
 
 def _plan_lines(plan: InstallPlan) -> Iterator[str]:
-    yield f"disk        {describe_disk(plan.disk)}"
-    if plan.disk.path:
-        yield f"            {plan.disk.path}"
-    if plan.disk.last_mounted:
-        when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(plan.disk.last_mounted))
-        yield f"            a file system on it was last mounted {when}"
+    for title, disk in (("disk", plan.disk), ("mirror", plan.mirror)):
+        if disk is None:
+            continue
+        yield f"{title:<11} {describe_disk(disk)}"
+        if disk.path:
+            yield f"            {disk.path}"
+        if disk.last_mounted:
+            when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(disk.last_mounted))
+            yield f"            a file system on it was last mounted {when}"
     for title, lines in (
         ("data disks", [describe_disk(one) for one in plan.data]),
         ("is lost", plan.erased),
@@ -178,13 +190,17 @@ def _regions(plan: InstallPlan) -> list[str]:
 
 
 def _what(plan: InstallPlan) -> str:
-    disk = plan.disk
-    kind = "the end of its serial number" if disk.serial else "its name"
-    return f"{disk.confirmation} ({kind})"
+    if plan.mirror is not None:
+        return (
+            f"{plan.confirmation} (the end of the serial number of {plan.disk.name}, then {plan.mirror.name})"
+        )
+    kind = "the end of its serial number" if plan.disk.serial else "its name"
+    return f"{plan.confirmation} ({kind})"
 
 
 def _request(found: argparse.Namespace) -> InstallRequest:
-    return InstallRequest(found.rule, found.keep, tuple(found.wipe), tuple(found.data), found.thin)
+    wipe, data = tuple(found.wipe), tuple(found.data)
+    return InstallRequest(found.rule, found.keep, wipe, data, found.thin, found.mirror, found.repair)
 
 
 def _post(url: str, text: str) -> None:

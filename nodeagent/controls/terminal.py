@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any, TextIO, TypeAlias
 
 from nodeagent.bus_client import BusClient
+from nodeagent.place_commands import COMMANDS
+from nodelib.places import word_places
 
 Verbs: TypeAlias = Any
 """What `add_subparsers` returns; argparse has no public name for it."""
@@ -20,7 +22,8 @@ class Terminal:
     stdin: TextIO
 
     def say(self, text: str) -> None:
-        """Print a text."""
+        """Print a text, with a command for each place that it names."""
+        text = word_places(text, COMMANDS)
         self.out.write(f"{text}\n" if text and not text.endswith("\n") else text)
 
 

@@ -9,9 +9,10 @@ from nodeagent.facts.machine import collect_firmware, collect_hardware, collect_
 from nodeagent.facts.nics import collect_nics
 from nodeagent.facts.processor import collect_cpu, collect_memory, collect_numa
 from nodeagent.facts.question import Beside, Question, start_thread
+from nodeagent.facts.routes import name_servers
 from nodeagent.facts.sources import Command, CommandRunner
 from nodeagent.facts.virtualisation import PROBE_COMMAND, PROBE_TIMEOUT, collect_virtualisation
-from nodelib.facts import Facts, Memory, Nic, Virtualisation
+from nodelib.facts import Disk, Facts, Memory, Nic, Virtualisation
 
 PROBE_INTERVAL = 600.0
 """Seconds between two questions to a libvirt that answers: it is started by each."""
@@ -51,7 +52,8 @@ class FactsCollector:
             numa=collect_numa(self._root),
             memory=collect_memory(self._root),
             nics=self.collect_nics(),
-            disks=collect_disks(self._root, self._command),
+            name_servers=self.collect_name_servers(),
+            disks=self.collect_disks(),
             virtualisation=virtualisation,
             versions=self._versions(system.kernel, virtualisation),
         )
@@ -69,6 +71,14 @@ class FactsCollector:
     def collect_nics(self) -> tuple[Nic, ...]:
         """Find out only what changes often: links and addresses."""
         return collect_nics(self._root, self._command)
+
+    def collect_name_servers(self) -> tuple[str, ...]:
+        """Find out only whom the node asks for names."""
+        return name_servers(self._root)
+
+    def collect_disks(self) -> tuple[Disk, ...]:
+        """Find out only which disks there are, and what is on them."""
+        return collect_disks(self._root, self._command)
 
     def _collect_virtualisation(self) -> Virtualisation:
         now = self._monotonic()

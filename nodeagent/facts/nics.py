@@ -1,7 +1,9 @@
 """Network interfaces, from /sys, udev, iproute2 and networkd."""
 
+from dataclasses import replace
 from pathlib import Path
 
+from nodeagent.facts.routes import read_gateways
 from nodeagent.facts.sources import (
     Command,
     names_in,
@@ -25,8 +27,12 @@ def collect_nics(root: Path, command: Command) -> tuple[Nic, ...]:
     """Describe every interface but the loopback."""
     addresses = read_addresses(command(ADDRESS_COMMAND))
     neighbours = read_lldp(command(LLDP_COMMAND))
+    gateways = read_gateways(root)
     return tuple(
-        _collect_nic(root, name, addresses.get(name, ()), neighbours.get(name))
+        replace(
+            _collect_nic(root, name, addresses.get(name, ()), neighbours.get(name)),
+            gateways=gateways.get(name, ()),
+        )
         for name in names_in(root / INTERFACES)
         if name != "lo" and (root / INTERFACES / name).is_dir()
     )

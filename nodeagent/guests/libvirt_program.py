@@ -18,6 +18,9 @@ from typing import Any
 
 import libvirt
 
+SEE_GUESTS = "<guests>"
+"""As `nodelib/places.py` writes it, which this program does not load."""
+
 BUFFER_LIMIT = 256 * 1024
 """Bytes that a console has shown and nobody has read; what is older is lost."""
 PIECE = 64 * 1024
@@ -304,9 +307,9 @@ def explain(error: libvirt.libvirtError) -> Refusal:
     """Put libvirt's error in our words."""
     number, text = error.get_error_code(), str(error.get_error_message() or error)
     if number in (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_INVALID_ARG):
-        return Refusal("not-found", "there is no such virtual machine", "virtnodectl guests lists them")
+        return Refusal("not-found", "there is no such virtual machine", SEE_GUESTS)
     if number == libvirt.VIR_ERR_OPERATION_INVALID:
-        return Refusal("conflict", f"libvirt refuses: {text}", "virtnodectl guests shows its state")
+        return Refusal("conflict", f"libvirt refuses: {text}", SEE_GUESTS)
     if number in (libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_SYSTEM_ERROR, libvirt.VIR_ERR_RPC):
         return Refusal("unavailable", f"libvirt cannot be reached: {text}", "is it running? see its journal")
     if number in (libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_ERR_OPERATION_UNSUPPORTED):

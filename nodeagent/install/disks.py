@@ -10,10 +10,11 @@ from nodeagent.facts.disks import NO_DISKS
 from nodeagent.facts.sources import Command, names_in, number_of, read_link_name, read_table, tables, text_of
 from nodeagent.install.marker import read_marker
 from nodeagent.install.medium import Medium
+from nodeagent.install.members import name_member
 from nodeagent.install.systems import name_system
 from nodelib.bus_install import InstallDisk
 from nodelib.install_rules import BOOT_MEDIUM, READ_ONLY, SMALLEST_DISK
-from nodelib.slots import ESP, SLOT_A, STATE, UNFINISHED
+from nodelib.slots import BEGUN, BIOS, DATA, ESP, SLOT_A, SLOT_B, STATE, UNFINISHED
 
 COLUMNS = (
     "NAME,TYPE,SIZE,LOG-SEC,MODEL,SERIAL,ROTA,TRAN,RO,"
@@ -26,18 +27,9 @@ TAIL = 4
 """Letters of the serial number that a person types."""
 DOMAIN_TAG = "RHAT_storage_domain"
 """What oVirt tags the volume group of a storage domain with."""
-MEMBERS = {
-    "linux_raid_member": "raid",
-    "zfs_member": "zfs",
-    "ceph_bluestore": "ceph",
-    "crypto_LUKS": "luks",
-    "drbd": "drbd",
-    "bcache": "bcache",
-    "VMFS_volume_member": "vmfs",
-    "isw_raid_member": "raid",
-    "ddf_raid_member": "raid",
-}
-"""File system types that are part of something larger, and what `wipe` calls it."""
+LAYOUT = (BIOS, ESP, SLOT_A, SLOT_B, STATE, DATA, UNFINISHED, BEGUN)
+SPARE_BYTES = 16 * 2**20
+HARVESTER = ("HARV_", "HCI")
 EXT_SUPERBLOCK, EXT_MAGIC = 1024, 0xEF53
 
 
@@ -108,11 +100,14 @@ def _describe(
         last_mounted=max((_last_mounted(root / "dev" / part.name) for part in parts), default=0.0),
         refusals=tuple(_refusals(device, parts, medium, groups)),
         treasures=tuple(dict.fromkeys(_treasures(parts, groups, ours=ours))),
+        contents=tuple(_plain_contents(parts, groups, ours=ours)),
         installed=marker.product if marker and marker.finished else "",
         build=marker.build if marker else "",
         unfinished=marker is not None and not marker.finished,
+        begun=marker is not None and marker.begun,
         confirmation=serial[-TAIL:] or name,
         sector_bytes=number_of(device, "log-sec"),
+        mirror=_mirror(parts, groups) if ours else "",
     )
 
 
@@ -173,16 +168,49 @@ def _refusals(
 def _treasures(parts: Sequence[Part], groups: Groups, *, ours: bool) -> Iterator[str]:
     """Name what a person must spell out before it is destroyed; our own data's volume group as well."""
     for part in parts:
-        if group := groups.of_device.get(part.name):
+        if ours and part.name_in_table == STATE and part.name in groups.of_device:
+            # Of a state that is mirrored, too, a person has read that it goes.
+            yield "virtnode"
+        elif group := groups.of_device.get(part.name):
             yield group
         elif part.filesystem == "LVM2_member":
             yield "lvm"
-        elif part.filesystem in MEMBERS:
-            yield MEMBERS[part.filesystem]
-        if part.label.startswith("HARV_") or part.label.startswith("HCI"):
+        elif member := name_member(part.filesystem, part.type):
+            yield member
+        if part.label.startswith(HARVESTER):
             yield "harvester"
     if ours and not any(groups.of_device.get(part.name) for part in parts):
         yield "virtnode"
+
+
+def _plain_contents(parts: Sequence[Part], groups: Groups, *, ours: bool) -> Iterator[str]:
+    """Name the devices whose content no treasure's name covers; whoever names that allows not this."""
+    covered = -1
+    for number, part in enumerate(parts):
+        if 0 <= covered < part.depth:
+            continue
+        covered = part.depth if _is_precious(part, groups) else -1
+        if covered >= 0 or (ours and part.name_in_table in LAYOUT):
+            continue
+        if part.kind == "part":
+            # Between others there are small ones that a table needs, and nobody's data is in.
+            is_filled = bool(part.filesystem) or part.size > SPARE_BYTES
+        else:
+            has_parts = len(parts) > number + 1
+            is_filled = bool(part.filesystem) or (bool(part.table) and not has_parts)
+        if is_filled:
+            yield part.name
+
+
+def _is_precious(part: Part, groups: Groups) -> bool:
+    if part.name in groups.of_device or part.filesystem == "LVM2_member":
+        return True
+    return bool(name_member(part.filesystem, part.type)) or part.label.startswith(HARVESTER)
+
+
+def _mirror(parts: Sequence[Part], groups: Groups) -> str:
+    """Name the volume group that the state is in; empty where it is a partition of its own."""
+    return next((groups.of_device.get(part.name, "") for part in parts if part.name_in_table == STATE), "")
 
 
 def _words(part: Part, groups: Groups) -> tuple[str, ...]:
@@ -192,12 +220,12 @@ def _words(part: Part, groups: Groups) -> tuple[str, ...]:
 def _find_marker(root: Path, name: str, parts: Sequence[Part]) -> "Marked | None":
     """Read the marker of a node's installation; None for a disk without our layout."""
     named = {part.name_in_table: part for part in parts if part.kind == "part"}
-    if STATE not in named or not {SLOT_A, UNFINISHED} & set(named):
+    if STATE not in named or not {SLOT_A, UNFINISHED, BEGUN} & set(named):
         return None
     esp = named.get(ESP)
     marker = read_marker(root / "dev" / name, esp.start * 512) if esp else None
-    finished = marker is not None and marker.finished and UNFINISHED not in named
-    return Marked(marker.product if marker else "", marker.build if marker else "", finished)
+    finished = marker is not None and marker.finished and SLOT_A in named
+    return Marked(marker.product if marker else "", marker.build if marker else "", finished, BEGUN in named)
 
 
 @dataclass(frozen=True)
@@ -207,6 +235,7 @@ class Marked:
     product: str
     build: str
     finished: bool
+    begun: bool
 
 
 def _last_mounted(path: Path) -> float:

@@ -75,11 +75,12 @@ class FatReader:
         return found
 
     def names(self, path: str) -> tuple[str, ...]:
-        """Name what a folder holds, in capitals; nothing where there is no such folder."""
-        folder = self.find(path)
-        if folder is None or not folder.is_folder:
+        """Name what a folder holds, in capitals; nothing where there is no such folder. The root is empty."""
+        folder = self.find(path) if path else None
+        if path and (folder is None or not folder.is_folder):
             return ()
-        return tuple(entry.name for entry in self._entries(folder.cluster) if entry.name not in (".", ".."))
+        entries = self._entries(folder.cluster if folder else None)
+        return tuple(entry.name for entry in entries if entry.name not in (".", ".."))
 
     def _entries(self, cluster: int | None) -> Iterator[Entry]:
         for place, row in self._rows(cluster):

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from nodeagent.events import EventQueue
 from nodeagent.facts.sources import Command, read_text
+from nodeagent.install.disk_wait import ABSENT_SECONDS, Patience, wait_until_steady
 from nodeagent.install.disks import collect_install_disks
 from nodeagent.install.layout import read_layout
 from nodeagent.install.marker import Marker
 from nodeagent.install.medium import Medium, find_medium, squashfs_size
-from nodeagent.install.volumes import thin_problem
+from nodeagent.install.volumes import mirror_problem, thin_problem
 from nodeagent.install.webhook import Courier, InstallNews
 from nodeagent.intent import LoadedIntent
 from nodelib.bus_install import (
@@ -29,9 +30,21 @@ from nodelib.bus_install import (
 )
 from nodelib.errors import Code, VirtnodeError
 from nodelib.facts import Facts
-from nodelib.install_planning import Answer, Wanted, find_data_disks, find_disk, make_plan, read_wanted
+from nodelib.install_others import has_node
+from nodelib.install_planning import (
+    Answer,
+    Wanted,
+    find_data_disks,
+    find_disk,
+    find_mirror,
+    make_plan,
+    read_wanted,
+    with_arguments,
+)
+from nodelib.install_repair import make_repair_plan
 from nodelib.install_rules import ASK, describe_disk
 from nodelib.link import Severity
+from nodelib.places import Place, at
 from nodelib.run import run
 from nodelib.slots import Region
 
@@ -40,9 +53,11 @@ if typing.TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+PATIENCE = Patience()
 WEBHOOK_PATIENCE = 30.0
 """Seconds that a machine waits with its restart for the news to be taken."""
 AFTER = {"reboot": ("systemctl", "reboot"), "poweroff": ("systemctl", "poweroff")}
+REPAIRED_HINT = "the node starts from it as well; guests' volumes may still be copied, which its status tells"
 DONE_HINT = "restart the machine; the medium may stay in, its menu starts the disk"
 
 
@@ -67,14 +82,20 @@ class Installation:
         *,
         prepare_work: "Callable[[Path, InstallPlan, Medium, Marker], Work] | None" = None,
         make_courier: Callable[[str], Courier] = Courier,
+        patience: Patience = PATIENCE,
     ) -> None:
         self._around = around
         self._prepare = prepare_work
         self._make_courier = make_courier
+        self._patience = patience
         self._lock = threading.Lock()
+        self._starting = threading.Lock()
         self._progress = InstallProgress()
         self._thread: threading.Thread | None = None
         self._unfinished: tuple[str, ...] = ()
+        self._meant: InstallDisk | None = None
+        """The disk that `node.install` means, once it is known."""
+        self._awaited = ""
 
     def view(self) -> InstallView:
         """List the disks."""
@@ -89,11 +110,20 @@ class Installation:
 
     def survey(self) -> Survey:
         """Record this machine's hardware."""
-        return Survey(self._around.facts(), self.view().disks)
+        medium = find_medium(self._around.root)
+        disks, layouts = self._disks(medium), {}
+        for disk in filter(has_node, disks):
+            try:
+                layouts[disk.name] = read_layout(self._around.root / "dev" / disk.name)[0]
+            except VirtnodeError as error:
+                logger.warning("the layout of %s is not recorded: %s", disk.name, error.message)
+        return Survey(self._around.facts(), disks, layouts=layouts, image_bytes=_image_bytes(medium))
 
     def plan(self, request: InstallRequest) -> InstallPlan:
         """Say what would be done; raises VirtnodeError if no one disk is meant."""
         medium = find_medium(self._around.root)
+        if request.repair:
+            return self._plan_repair(self._wanted(request, medium), self._disks(medium))
         plan = self._plan(self._wanted(request, medium), self._disks(medium))
         problem = _medium_problem(medium)
         return replace(plan, problems=(*plan.problems, problem)) if problem else plan
@@ -111,21 +141,37 @@ class Installation:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Tell of an installation that failed, and of disks that were left unfinished before."""
+        """Tell of an installation that failed or waits, and of disks that were left unfinished before."""
         now = self.progress()
         if now.state is InstallState.FAILED:
             return (*self._unfinished, f"the installation failed: {now.error}")
-        return () if now.state is InstallState.SUCCEEDED else self._unfinished
+        if now.state is InstallState.SUCCEEDED:
+            return ()
+        return (*self._unfinished, *filter(None, (self._awaited,)))
+
+    @property
+    def is_unattended(self) -> bool:
+        """Tell whether `node.install` asks for an installation without a question."""
+        return self._around.intent().boot.install not in ("", ASK)
+
+    def hold(self, step: str, hint: str) -> None:
+        """Say what an installation that nobody attends waits for; `begin` takes that back."""
+        if self.progress().state is InstallState.IDLE:
+            self._set(step=step, hint=hint)
 
     def begin(self) -> None:
-        """Look for what an earlier start left unfinished, then do what `node.install` asks, if anything."""
+        """Look for what an earlier start left unfinished, then do what `node.install` asks, if anything.
+
+        That waits for disks in a thread of its own.
+        """
         try:
             self._look_for_unfinished()
-            boot = self._around.intent().boot.install
-            if boot and boot != ASK:
-                self._begin_unattended()
-        except Exception:  # whatever is wrong with a disk, the node goes on without installing
-            logger.exception("the installation could not begin")
+        except Exception:  # whatever is wrong with a disk, the node goes on
+            logger.exception("the disks could not be looked at")
+        # A person may have been faster than the answer that this waited for.
+        if self.is_unattended and self.progress().state is InstallState.IDLE:
+            self._set(step="", hint="")
+            self._start(self._begin_unattended, "install-wait")
 
     def _look_for_unfinished(self) -> None:
         self._unfinished = tuple(
@@ -139,67 +185,157 @@ class Installation:
     def _begin_unattended(self) -> None:
         """Install without asking anybody; what is in the way is told, and nothing is done."""
         try:
-            medium = find_medium(self._around.root)
-            problem = _medium_problem(medium)
-            if problem:
-                raise VirtnodeError(Code.UNAVAILABLE, problem)
-            wanted = self._wanted(InstallRequest(), medium).as_unattended()
-            disks = self._disks(medium)
-            disk = find_disk(wanted, disks)
-            if disk.installed and disk.build == wanted.build:
-                self._set(step=f"{disk.name} has this system already", hint="start the machine from it")
-                logger.info("%s has this system already: nothing is installed", disk.name)
-                return
-            plan = self._plan(wanted, disks)
-            check_possible(plan)
-            self._begin(plan, "node.install", then=self._around.intent().intent.install.after)
+            plan = self._plan_unattended()
+            if plan is not None:
+                self._begin(plan, "node.install", then=self._around.intent().intent.install.after)
         except VirtnodeError as error:
+            if self.progress().state is not InstallState.IDLE:
+                logger.info("node.install: a person was first: %s", error.message)
+                return
+            # Nobody is there to look: whoever waits for this machine is told.
+            courier = self._make_courier(self._around.intent().intent.install.webhook)
+            courier.post(self._news("failed", self._meant or InstallDisk(""), error.message))
+            self._say("")
             self._fail(error.message, error.hint)
+        except Exception:  # whatever is wrong with a disk, the node goes on without installing
+            logger.exception("the installation could not begin")
+        finally:
+            self._awaited = ""
+
+    def _plan_unattended(self) -> InstallPlan | None:
+        """Plan as soon as the disk is there; None where nothing is to be done, or a person began meanwhile.
+
+        What a rule means is known when all disks are there: a slow controller's may be the smallest.
+        """
+        medium = find_medium(self._around.root)
+        problem = _medium_problem(medium)
+        if problem:
+            raise VirtnodeError(Code.UNAVAILABLE, problem)
+        end = self._patience.monotonic() + ABSENT_SECONDS
+        self._say("node.install: waiting until all disks are there")
+        while True:
+            disks = wait_until_steady(self._around.root, lambda: self._disks(medium), self._patience)
+            if self.progress().state is not InstallState.IDLE:
+                return None
+            try:
+                return self._decide(self._wanted(InstallRequest(), medium).as_unattended(), disks)
+            except VirtnodeError as error:
+                if error.code is not Code.NOT_FOUND or self._patience.monotonic() >= end:
+                    raise
+                self._await(error)
+
+    def _await(self, error: VirtnodeError) -> None:
+        """Say which disk is waited for."""
+        awaited = f"node.install waits for a disk: {error.message}"
+        if awaited != self._awaited:
+            logger.warning("%s", awaited)
+        self._awaited = awaited
+        self._say(awaited)
+
+    def _decide(self, wanted: Wanted, disks: tuple[InstallDisk, ...]) -> InstallPlan | None:
+        """Plan what `node.install` asks; None if a disk has this system already."""
+        self._meant = None
+        self._meant = disk = find_disk(wanted, disks)
+        if self._has_system(disk, wanted):
+            return None
+        mirror = find_mirror(wanted.for_disk(disk), disks, disk)
+        # One of two that has it is enough: what is missing of the other is repaired, not installed.
+        if mirror is not None and self._has_system(mirror, wanted):
+            return None
+        plan = self._plan(wanted, disks)
+        check_possible(plan)
+        return plan
+
+    def _has_system(self, disk: InstallDisk, wanted: Wanted) -> bool:
+        """Tell whether a disk has this very build, installed or by an update, and say so."""
+        from nodeagent.install.slot_images import has_image
+
+        root = self._around.root
+        if not disk.installed:
+            return False
+        if disk.build != wanted.build and not has_image(
+            root / "dev" / disk.name, find_medium(root).root_image
+        ):
+            return False
+        self._say(f"{disk.name} has this system already", "start the machine from it")
+        logger.info("%s has this system already: nothing is installed", disk.name)
+        return True
 
     def wait(self, seconds: float | None = None) -> None:
         """Wait for the end of what is under way."""
-        if self._thread is not None:
-            self._thread.join(seconds)
+        ended: threading.Thread | None = None
+        # The thread that waited for disks begins another one.
+        while (thread := self._current()) is not None and thread is not ended:
+            thread.join(seconds)
+            ended = thread
+
+    def _current(self) -> threading.Thread | None:
+        with self._starting:
+            return self._thread
 
     def _wanted(self, request: InstallRequest, medium: Medium) -> Wanted:
         loaded = self._around.intent()
-        size = 0
-        if medium.root_image is not None:
-            try:
-                size = squashfs_size(medium.root_image)
-            except (VirtnodeError, OSError):
-                logger.info("the size of this system cannot be told")
         build = self._around.facts().build_id
         answer = Answer(**vars(loaded.intent.install))
-        return read_wanted(request, answer, loaded.boot.install, size, build)
+        return read_wanted(request, answer, loaded.boot.install, _image_bytes(medium), build)
 
     def _disks(self, medium: Medium) -> tuple[InstallDisk, ...]:
         return collect_install_disks(self._around.root, self._around.command, medium)
 
     def _plan(self, wanted: Wanted, disks: tuple[InstallDisk, ...]) -> InstallPlan:
         disk = find_disk(wanted, disks)
+        wanted = wanted.for_disk(disk)
         present: tuple[Region, ...] = ()
-        if wanted.keep and (disk.installed or disk.unfinished):
+        if wanted.keep and has_node(disk):
             present = read_layout(self._around.root / "dev" / disk.name)[0]
-        plan = make_plan(wanted, disk, present, find_data_disks(wanted, disks, disk))
-        lacks = thin_problem(self._around.root, self._around.command) if plan.thin else ""
-        return replace(plan, problems=(*plan.problems, lacks)) if lacks else plan
+        mirror = find_mirror(wanted, disks, disk)
+        plan = make_plan(wanted, disk, present, find_data_disks(wanted, disks, disk, mirror), mirror)
+        if present:
+            plan = with_arguments(plan, self._kept_arguments(disk, present))
+        root, command = self._around.root, self._around.command
+        lacks = [thin_problem(root, command)] if plan.thin else []
+        lacks += [mirror_problem(root, command)] if mirror and not plan.keep else []
+        return replace(plan, problems=(*plan.problems, *filter(None, lacks)))
+
+    def _kept_arguments(self, disk: InstallDisk, present: tuple[Region, ...]) -> tuple[str, ...] | None:
+        """Return what the kernel of a node that is kept will be told, without what is secret."""
+        from nodeagent.install.command_line import medium_arguments, shown_arguments
+        from nodeagent.install.kept_boot import read_kept_boot
+
+        root = self._around.root
+        kept = read_kept_boot(root / "dev" / disk.name, present)
+        if kept is None:
+            return None
+        from_network = bool(find_medium(root).url)
+        medium = medium_arguments(read_text(root / "proc/cmdline"), from_network=from_network)
+        return shown_arguments(kept.arguments, medium)
+
+    def _plan_repair(self, wanted: Wanted, disks: tuple[InstallDisk, ...]) -> InstallPlan:
+        from nodeagent.update.repair import find_running
+
+        node = find_running(self._around.root)
+        return make_repair_plan(wanted, find_disk(wanted, disks), node)
 
     def _begin(self, plan: InstallPlan, actor: str, *, then: str | None) -> None:
         with self._lock:
             if self._progress.state is InstallState.RUNNING:
                 raise VirtnodeError(Code.BUSY, f"an installation to {self._progress.disk} is under way")
             self._progress = InstallProgress(InstallState.RUNNING, plan.disk.name, 0, "reading boot files")
-        self._thread = threading.Thread(
-            target=self._run, args=(plan, actor, then), name="install", daemon=True
-        )
-        self._thread.start()
+        self._start(lambda: self._run(plan, actor, then), "install")
+
+    def _start(self, deed: Callable[[], None], name: str) -> None:
+        # Nobody can wait for one that was not started, and one may start the next at once.
+        with self._starting:
+            self._thread = threading.Thread(target=deed, name=name, daemon=True)
+            self._thread.start()
 
     def _run(self, plan: InstallPlan, actor: str, then: str | None) -> None:
         loaded = self._around.intent()
-        courier = self._make_courier(loaded.intent.install.webhook)
-        courier.post(self._news("started", plan))
-        self._around.events.add(kind="install-started", text=f"installs to {plan.disk.name}", actor=actor)
+        # Who waits for installations does not wait for this.
+        courier = self._make_courier("" if plan.repair else loaded.intent.install.webhook)
+        courier.post(self._news("started", plan.disk))
+        text = f"{'mirrors this node on' if plan.repair else 'installs to'} {plan.disk.name}"
+        self._around.events.add(kind="install-started", text=text, actor=actor)
         try:
             self._work(plan)
         except Exception as error:  # the outermost frame of this thread: whatever it was, it is told
@@ -207,15 +343,17 @@ class Installation:
             if found is None:
                 logger.exception("the installation failed")
             message = found.message if found else f"internal error: {error}"
-            courier.post(self._news("failed", plan, message))
+            courier.post(self._news("failed", plan.disk, message))
             self._note_failure(plan, message, actor)
             hint = "nothing was started from this disk since; find the reason, and install again"
             self._fail(message, (found.hint if found else "") or hint)
             courier.finish(WEBHOOK_PATIENCE)
             return
-        courier.post(self._news("succeeded", plan))
-        self._around.events.add(kind="install-succeeded", text=f"installed to {plan.disk.name}", actor=actor)
-        self._set(state=InstallState.SUCCEEDED, percent=100, step="installed", hint=DONE_HINT)
+        courier.post(self._news("succeeded", plan.disk))
+        text = f"{'mirrored on' if plan.repair else 'installed to'} {plan.disk.name}"
+        self._around.events.add(kind="install-succeeded", text=text, actor=actor)
+        hint = REPAIRED_HINT if plan.repair else DONE_HINT
+        self._set(state=InstallState.SUCCEEDED, percent=100, step="installed", hint=hint)
         courier.finish(WEBHOOK_PATIENCE)
         if then in AFTER:
             run(AFTER[then], check=False)
@@ -224,11 +362,16 @@ class Installation:
         # An agent is there all the time, and installs once: what that alone needs is loaded then.
         from nodeagent.install.preparation import SCRATCH, prepare
         from nodeagent.install.steps import installation_steps
+        from nodeagent.update.repair import prepare_repair, repair_steps
 
         facts = self._around.facts()
         marker = Marker(facts.product.partition(" (")[0] or "virtnode", facts.build_id)
         medium = find_medium(self._around.root)
         try:
+            if plan.repair:
+                repair = prepare_repair(self._around.root, plan)
+                run_steps(repair_steps(repair), repair.work, self._note_step)
+                return
             work = (self._prepare or prepare)(self._around.root, plan, medium, marker)
             run_steps(installation_steps(work), work, self._note_step)
         finally:
@@ -244,7 +387,7 @@ class Installation:
         text = f"the installation to {plan.disk.name} failed: {message}"
         self._around.events.add(kind="install-failed", text=text, actor=actor, severity=Severity.ERROR)
 
-    def _news(self, event: str, plan: InstallPlan, error: str = "") -> InstallNews:
+    def _news(self, event: str, disk: InstallDisk, error: str = "") -> InstallNews:
         facts = self._around.facts()
         return InstallNews(
             event=event,
@@ -253,10 +396,10 @@ class Installation:
             machine_serial=facts.hardware.serial,
             product=facts.product,
             build=facts.build_id,
-            disk=plan.disk.name,
-            disk_model=plan.disk.model,
-            disk_serial=plan.disk.serial,
-            disk_size_bytes=plan.disk.size_bytes,
+            disk=disk.name,
+            disk_model=disk.model,
+            disk_serial=disk.serial,
+            disk_size_bytes=disk.size_bytes,
             time=self._around.wall(),
             error=error,
         )
@@ -264,6 +407,12 @@ class Installation:
     def _fail(self, message: str, hint: str) -> None:
         logger.error("the installation failed: %s", message)
         self._set(state=InstallState.FAILED, error=message, hint=hint)
+
+    def _say(self, step: str, hint: str = "") -> None:
+        """Tell how it stands as long as nothing is under way."""
+        with self._lock:
+            if self._progress.state is InstallState.IDLE:
+                self._progress = replace(self._progress, step=step, hint=hint)
 
     def _set(self, **changes: object) -> None:
         with self._lock:
@@ -290,9 +439,7 @@ def run_steps(steps: "tuple[Step, ...]", work: "Work", note: "Callable[[Step, in
 def check_possible(plan: InstallPlan) -> None:
     """Raise VirtnodeError (conflict) with all that stands against a plan."""
     if plan.problems:
-        raise VirtnodeError(
-            Code.CONFLICT, "; ".join(plan.problems), "virtnodectl install plan shows the disk"
-        )
+        raise VirtnodeError(Code.CONFLICT, "; ".join(plan.problems), at(Place.DISKS))
 
 
 def check_confirmed(plan: InstallPlan, asked: InstallRun) -> None:
@@ -302,12 +449,22 @@ def check_confirmed(plan: InstallPlan, asked: InstallRun) -> None:
             Code.CONFLICT, "the disk, or what was asked, is no more what the plan said", "look at it again"
         )
     check_possible(plan)
-    if asked.confirmation.strip().lower() != plan.disk.confirmation.lower():
+    if asked.confirmation.lower().split() != plan.confirmation.lower().split():
+        second = f", then that of {plan.mirror.name}" if plan.mirror else ""
         raise VirtnodeError(
             Code.INVALID,
-            f"the confirmation is not the end of the serial number of {plan.disk.name}",
+            f"the confirmation is not the end of the serial number of {plan.disk.name}{second}",
             "look at the disk's label, or at the plan, and type its last characters",
         )
+
+
+def _image_bytes(medium: Medium) -> int:
+    """Return the size of this system; 0 where it cannot be told."""
+    try:
+        return squashfs_size(medium.root_image) if medium.root_image is not None else 0
+    except (VirtnodeError, OSError):
+        logger.info("the size of this system cannot be told")
+        return 0
 
 
 def _medium_problem(medium: Medium) -> str:

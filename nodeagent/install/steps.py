@@ -22,18 +22,27 @@ from nodeagent.install.disk_writer import (
 from nodeagent.install.fat import Content, FatWriter, used_bytes
 from nodeagent.install.marker import Marker, marker_files, set_finished
 from nodeagent.install.volumes import (
+    RAID_MODULE,
+    STATE_EXTENT,
+    STATE_VOLUME,
+    THIN_MODULE,
     blank_disk,
     check_writable,
-    load_thin_driver,
+    load_driver,
     make_group,
+    make_mirrored_pool,
+    make_mirrored_volume,
     make_thin_pool,
     stop_group,
+    wait_until_mirrored,
 )
+from nodelib.config_area import AREA_FILE
 from nodelib.errors import Code, VirtnodeError
 from nodelib.install_planning import data_group, has_region
 from nodelib.run import run
 from nodelib.slot_menu import boot_identifier, disk_menu, environment_block, menu_stub, slot_config
 from nodelib.slots import (
+    BEGUN,
     BIOS,
     DATA,
     ESP,
@@ -79,6 +88,14 @@ class Work:
     """LVM's program that checks a thin pool is there."""
     has_partitions: bool = True
     """The kernel knows the disk's partitions; not so of a plain file."""
+    state_group: str = ""
+    """The volume group of a state that is mirrored; empty where it is a partition."""
+    twin: "Work | None" = None
+    """The same for a second disk, whose identifiers are its own."""
+    area: bytes = b""
+    """The configuration that was embedded in the node that is kept; empty where there is none."""
+    volumes: Path = Path("/dev")
+    """Where logical volumes are, a folder a group."""
 
     def region(self, name: str) -> Region:
         """Return a partition."""
@@ -87,6 +104,11 @@ class Work:
     def number(self, name: str) -> int:
         """Return a partition's number."""
         return 1 + next(number for number, region in enumerate(self.regions) if region.name == name)
+
+    @property
+    def disks(self) -> "tuple[Work, ...]":
+        """The work of each disk that the node starts from."""
+        return (self,) if self.twin is None else (self, self.twin)
 
     @property
     def serial(self) -> int:
@@ -117,12 +139,14 @@ def installation_steps(work: Work) -> tuple[Step, ...]:
     """List the steps.
 
     The first takes from the disk the ability to start; the last, one sector, gives it back. In between the
-    firmware goes on to the next device, which is the medium.
+    firmware goes on to the next device, which is the medium. What is said of the disk is done to its mirror
+    as well, before the next step begins.
     """
+    count = len(work.disks)
     esp_bytes = sum(map(len, esp_files(work).values()))
-    copies = (
-        Step("slot", "copying this system to slot A", 2 * work.image_bytes, copy_slot),
-        Step("esp", "writing the boot partition", esp_bytes, write_esp),
+    copies: tuple[Step, ...] = (
+        Step("slot", "copying this system to slot A", 2 * count * work.image_bytes, copy_slot),
+        Step("esp", "writing the boot partition", count * esp_bytes, write_esp),
         Step("esp-whole", "finishing the boot partition", MEBIBYTE, finish_esp),
         Step("bios", "writing the boot loader for BIOS", MEBIBYTE, write_bios),
         Step("name", "naming slot A", MEBIBYTE, name_slot),
@@ -136,6 +160,10 @@ def installation_steps(work: Work) -> tuple[Step, ...]:
         copies[0],
         Step("state", "making the state partition", 4 * MEBIBYTE, make_state),
     ]
+    if work.twin is not None:
+        fresh[-1] = Step("state", "making the mirrored state", 4 * MEBIBYTE, make_mirrored_state)
+        mirrored = Step("synced", "waiting until the state is on both disks", MEBIBYTE, wait_for_state)
+        copies = (*copies[:-1], mirrored, copies[-1])
     return (*fresh, *data_steps(work), *copies[1:])
 
 
@@ -153,34 +181,38 @@ def data_steps(work: Work) -> tuple[Step, ...]:
 
 def close_foreign(work: Work, on_bytes: OnBytes) -> None:
     """Stop what may be stopped, then erase the table, what it held, and what the new one will hold."""
-    check_writable(work.data)
+    check_writable([*work.data, *(one.device for one in work.disks[1:])])
     for group in work.groups:
         stop_group(group)
-    places = [
-        *read_table_places(work.device),
-        *((region.start * MEBIBYTE, region.size * MEBIBYTE) for region in work.regions),
-    ]
-    with opened(work.device) as disk:
-        erase(disk, places)
+    for one in work.disks:
+        places = [
+            *read_table_places(one.device),
+            *((region.start * MEBIBYTE, region.size * MEBIBYTE) for region in one.regions),
+        ]
+        with opened(one.device) as disk:
+            erase(disk, places)
     settle(work)
 
 
 def close_installed(work: Work, on_bytes: OnBytes) -> None:
     """Take from an installed disk the ability to start, by one sector for each kind of firmware."""
-    with opened(work.device) as disk:
-        close_bios(disk)
-        # An installation that ended in between may have left no boot partition at all.
-        with contextlib.suppress(VirtnodeError):
-            set_finished(disk, work.region(ESP).start * MEBIBYTE, finished=False)
-    rename_partition(work.device, work.number(SLOT_A), UNFINISHED)
+    check_writable([one.device for one in work.disks[1:]])
+    for one in work.disks:
+        with opened(one.device) as disk:
+            close_bios(disk)
+            # An installation that ended in between may have left no boot partition at all.
+            with contextlib.suppress(VirtnodeError):
+                set_finished(disk, one.region(ESP).start * MEBIBYTE, finished=False)
+        rename_partition(one.device, one.number(SLOT_A), UNFINISHED)
 
 
 def make_table(work: Work, on_bytes: OnBytes) -> None:
     """Write the table; slot A has another name until it is whole."""
-    with opened(work.device) as disk:
-        close_bios(disk)
-    script = table_script(work.regions, work.identifiers["disk"], work.identifiers, {SLOT_A: UNFINISHED})
-    write_table(work.device, script)
+    for one in work.disks:
+        with opened(one.device) as disk:
+            close_bios(disk)
+        script = table_script(one.regions, one.identifiers["disk"], one.identifiers, {SLOT_A: BEGUN})
+        write_table(one.device, script)
     settle(work)
 
 
@@ -192,35 +224,45 @@ def settle(work: Work) -> None:
 
 def copy_slot(work: Work, on_bytes: OnBytes) -> None:
     """Copy this system, and read it back from the disk; raises VirtnodeError (failed) if they differ."""
-    offset = work.region(SLOT_A).start * MEBIBYTE
-    with opened(work.device) as disk:
-        written = copy_image(work.image, work.image_bytes, disk, offset, on_bytes)
-        if read_back(disk, offset, work.image_bytes, on_bytes) != written:
-            raise VirtnodeError(
-                Code.FAILED, f"{work.device} does not give back what was written to it", "replace the disk"
-            )
+    for one in work.disks:
+        offset = one.region(SLOT_A).start * MEBIBYTE
+        with opened(one.device) as disk:
+            written = copy_image(one.image, one.image_bytes, disk, offset, on_bytes)
+            if read_back(disk, offset, one.image_bytes, on_bytes) != written:
+                raise VirtnodeError(
+                    Code.FAILED, f"{one.device} does not give back what was written to it", "replace the disk"
+                )
 
 
 def make_state(work: Work, on_bytes: OnBytes) -> None:
     """Make the state's file system with what the node keeps already."""
     region = work.region(STATE)
-    options = f"offset={region.start * MEBIBYTE},lazy_itable_init=1,nodiscard,root_owner=0:0"
-    argv: list[str | Path] = [
-        "mke2fs",
-        "-q",
-        "-F",
-        "-t",
-        "ext4",
-        "-L",
-        STATE_LABEL,
-        "-E",
-        options,
-        "-d",
-        work.state,
-    ]
+    argv = state_command(work, f"offset={region.start * MEBIBYTE},")
     run([*argv, work.device, f"{region.size * 1024}k"])
     with opened(work.device) as disk:
         os.fsync(disk)
+
+
+def state_command(work: Work, place: str = "") -> list[str | Path]:
+    """Return the command that makes the state's file system, but for the device."""
+    options = f"{place}lazy_itable_init=1,nodiscard,root_owner=0:0"
+    return ["mke2fs", "-q", "-F", "-t", "ext4", "-L", STATE_LABEL, "-E", options, "-d", work.state]
+
+
+def make_mirrored_state(work: Work, on_bytes: OnBytes) -> None:
+    """Make a volume that is on both disks, and in it the state's file system."""
+    load_driver(RAID_MODULE)
+    make_group(work.state_group, [find_partition(one, STATE) for one in work.disks], extent=STATE_EXTENT)
+    make_mirrored_volume(work.state_group, STATE_VOLUME)
+    volume = work.volumes / work.state_group / STATE_VOLUME
+    run([*state_command(work), volume])
+    with opened(volume) as disk:
+        os.fsync(disk)
+
+
+def wait_for_state(work: Work, on_bytes: OnBytes) -> None:
+    """Wait until either disk has all of the state; raises VirtnodeError (failed) if that never is so."""
+    wait_until_mirrored(work.state_group, STATE_VOLUME)
 
 
 def blank_data_disks(work: Work, on_bytes: OnBytes) -> None:
@@ -232,21 +274,28 @@ def blank_data_disks(work: Work, on_bytes: OnBytes) -> None:
 
 def make_data(work: Work, on_bytes: OnBytes) -> None:
     """Make the volume group that guests' disks are cut from."""
-    devices = list(work.data)
-    if has_region(work.regions, DATA):
-        link = Path("/dev/disk/by-partuuid") / work.identifiers[DATA].lower()
-        # LVM asks udev what devices there are, and a slow udev may not have seen the partition yet.
-        udev: list[str | Path] = ["udevadm", "wait", f"--timeout={SETTLE_TIMEOUT:.0f}", link]
-        run(udev, timeout=2 * SETTLE_TIMEOUT)
-        # LVM knows a device by its own name before udev has told it of others.
-        devices.insert(0, link.resolve())
-    make_group(data_group(work.identifiers["disk"]), devices)
+    own = [find_partition(one, DATA) for one in work.disks if has_region(one.regions, DATA)]
+    make_group(data_group(work.identifiers["disk"]), [*own, *work.data])
+
+
+def find_partition(work: Work, name: str) -> Path:
+    """Wait until LVM can take a partition that was made, and return its device."""
+    link = Path("/dev/disk/by-partuuid") / work.identifiers[name].lower()
+    # LVM asks udev what devices there are, and a slow udev may not have seen the partition yet.
+    udev: list[str | Path] = ["udevadm", "wait", f"--timeout={SETTLE_TIMEOUT:.0f}", link]
+    run(udev, timeout=2 * SETTLE_TIMEOUT)
+    # LVM knows a device by its own name before udev has told it of others.
+    return link.resolve()
 
 
 def make_pool(work: Work, on_bytes: OnBytes) -> None:
     """Make the volume group's thin pool."""
-    load_thin_driver()
-    make_thin_pool(data_group(work.identifiers["disk"]), check=work.thin_check)
+    load_driver(THIN_MODULE)
+    group = data_group(work.identifiers["disk"])
+    if work.twin is None:
+        make_thin_pool(group, check=work.thin_check)
+    else:
+        make_mirrored_pool(group, work.region(DATA).size, check=work.thin_check)
 
 
 def esp_files(work: Work) -> dict[str, bytes]:
@@ -264,20 +313,23 @@ def esp_files(work: Work) -> dict[str, bytes]:
         "a/slot.cfg": slot_config(work.title, work.arguments).encode(),
         "a/vmlinuz": boot.kernel,
         "a/initrd.img": boot.initramfs,
+        **({AREA_FILE: work.area} if work.area else {}),
         **marker_files(work.marker),
     }
 
 
 def write_esp(work: Work, on_bytes: OnBytes) -> None:
     """Write all of the boot partition but its first sector."""
-    with opened(work.device) as disk:
-        esp_writer(work, disk).write(dict[str, Content](esp_files(work)), on_bytes)
+    for one in work.disks:
+        with opened(one.device) as disk:
+            esp_writer(one, disk).write(dict[str, Content](esp_files(one)), on_bytes)
 
 
 def finish_esp(work: Work, on_bytes: OnBytes) -> None:
     """Write the boot partition's first sector; its menu refuses to start until the marker says otherwise."""
-    with opened(work.device) as disk:
-        esp_writer(work, disk).finish()
+    for one in work.disks:
+        with opened(one.device) as disk:
+            esp_writer(one, disk).finish()
 
 
 def esp_writer(work: Work, disk: int) -> FatWriter:
@@ -304,24 +356,27 @@ def check_esp_size(work: Work) -> None:
 
 def write_bios(work: Work, on_bytes: OnBytes) -> None:
     """Write GRUB for BIOS: the core image first, then the boot code that finds it."""
-    start = work.region(BIOS).start
-    first, core = bios_sectors(work.boot.boot_image, work.boot.core_image, start * 2048)
-    with opened(work.device) as disk:
-        os.pwrite(disk, core, start * MEBIBYTE)
-        os.fsync(disk)
-        write_boot_code(disk, first)
+    for one in work.disks:
+        start = one.region(BIOS).start
+        first, core = bios_sectors(one.boot.boot_image, one.boot.core_image, start * 2048)
+        with opened(one.device) as disk:
+            os.pwrite(disk, core, start * MEBIBYTE)
+            os.fsync(disk)
+            write_boot_code(disk, first)
 
 
 def name_slot(work: Work, on_bytes: OnBytes) -> None:
     """Give slot A its name: now it is whole."""
-    rename_partition(work.device, work.number(SLOT_A), SLOT_A)
+    for one in work.disks:
+        rename_partition(one.device, one.number(SLOT_A), SLOT_A)
 
 
 def finish(work: Work, on_bytes: OnBytes) -> None:
     """Say that all is there: from the write of this one sector on the disk starts."""
-    with opened(work.device) as disk:
-        os.fsync(disk)
-        set_finished(disk, work.region(ESP).start * MEBIBYTE, finished=True)
+    for one in work.disks:
+        with opened(one.device) as disk:
+            os.fsync(disk)
+            set_finished(disk, one.region(ESP).start * MEBIBYTE, finished=True)
 
 
 def copy_state(source: Path, target: Path) -> None:

@@ -5,7 +5,6 @@ import logging
 import queue
 import threading
 import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -46,6 +45,8 @@ class InstallNews:
 
 def send_by_http(url: str, body: bytes) -> None:
     """Post a document; raises OSError or ValueError where it is not taken."""
+    import urllib.request  # a library that seldom has anything to do
+
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method="POST")
     with urllib.request.urlopen(request, timeout=SEND_TIMEOUT):
         pass

@@ -2,8 +2,7 @@
 
 from nodeagent.agent import Agent
 from nodeagent.bus_service import Method
-from nodeagent.key_fetch import fetch_keys
-from nodelib.bus_access import ACCESS, FETCH_KEYS, LOCK, SET_PASSWORD, UNLOCK, KeysReply
+from nodelib.bus_access import ACCESS, FETCH_KEYS, LOCK, SET_PASSWORD, UNLOCK, KeysReply, KeysRequest
 
 
 def access_methods(agent: Agent) -> tuple[Method, ...]:
@@ -14,5 +13,12 @@ def access_methods(agent: Agent) -> tuple[Method, ...]:
         Method(UNLOCK, executor=asides, for_caller=admin.unlock),
         Method(LOCK, executor=asides, for_caller=lambda request, caller: admin.lock(caller)),
         Method(SET_PASSWORD, executor=agent.deeds, for_caller=admin.set_password),
-        Method(FETCH_KEYS, lambda request, actor: KeysReply(fetch_keys(request.url)), asides),
+        Method(FETCH_KEYS, fetch, asides),
     )
+
+
+def fetch(request: KeysRequest, actor: str) -> KeysReply:
+    """Fetch keys; what does that is loaded by whoever needs it."""
+    from nodeagent.key_fetch import fetch_keys
+
+    return KeysReply(fetch_keys(request.url))

@@ -16,6 +16,7 @@ from nodelib.bus import (
     JOIN,
     LADDER,
     LEAVE,
+    NEW_KEY,
     STATUS,
     SUPPORT,
     LadderReply,
@@ -28,16 +29,17 @@ def core_methods(agent: Agent) -> tuple[Method, ...]:
     config, deeds = agent.configuration, agent.deeds
     return (
         Method(STATUS, lambda request, actor: agent.status()),
-        Method(FACTS, lambda request, actor: agent.facts()),
-        Method(LADDER, lambda request, actor: LadderReply(agent.ladder())),
+        Method(FACTS, lambda request, actor: agent.lookout.facts),
+        Method(LADDER, lambda request, actor: LadderReply(agent.lookout.ladder)),
         Method(CONFIG_SHOW, lambda request, actor: config.show()),
         Method(CONFIG_CHECK, lambda request, actor: config.check(request.text)),
         Method(CONFIG_PLAN, lambda request, actor: config.plan(request.patch), deeds),
         Method(CONFIG_APPLY, executor=deeds, for_caller=functools.partial(apply_config, agent)),
         Method(CONFIG_CONFIRM, lambda request, actor: config.confirm(request.ticket, actor), deeds),
         Method(CONFIG_REVERT, lambda request, actor: config.revert(request.ticket, actor), deeds),
-        Method(JOIN, lambda request, actor: agent.join(request, actor), deeds),
-        Method(LEAVE, lambda request, actor: agent.leave(actor), deeds),
+        Method(JOIN, lambda request, actor: agent.enrolment.join(request, actor), deeds),
+        Method(LEAVE, lambda request, actor: agent.enrolment.leave(actor), deeds),
+        Method(NEW_KEY, lambda request, actor: agent.enrolment.renew_key(actor), deeds),
         Method(SUPPORT, agent.write_support, deeds),
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from nodeagent.agent import Agent
 from nodeagent.bus_service import Method
+from nodeagent.guests.audit import GuestAudit
 from nodeagent.guests.desk import GuestDesk
 from nodeagent.guests.program import GuestProgram
 from nodelib.bus_guests import (
@@ -26,6 +27,7 @@ def guests_methods(agent: Agent, program: GuestProgram | None = None) -> tuple[M
     """Lay out the methods; whoever waits for a console's output is in nobody's way."""
     program = program or GuestProgram()
     desk = GuestDesk(program)
+    audit = GuestAudit(desk, agent.events)
     deeds = ThreadPoolExecutor(1, thread_name_prefix="guests")
     typing = ThreadPoolExecutor(1, thread_name_prefix="guests-type")
     readers = ThreadPoolExecutor(READERS, thread_name_prefix="guests-read")
@@ -41,8 +43,8 @@ def guests_methods(agent: Agent, program: GuestProgram | None = None) -> tuple[M
     agent.at_stop(end)
     return (
         Method(GUESTS, lambda request, actor: desk.list(), deeds),
-        Method(GUEST_DO, lambda request, actor: desk.do(request), deeds),
-        _for_connection(CONSOLE_OPEN, desk.open, deeds, on_leave=leave),
+        Method(GUEST_DO, audit.do, deeds),
+        Method(CONSOLE_OPEN, executor=deeds, for_caller=audit.open, on_leave=leave),
         _for_connection(CONSOLE_SEND, desk.send, typing),
         _for_connection(CONSOLE_READ, desk.read, readers),
         _for_connection(CONSOLE_CLOSE, desk.close, deeds),
@@ -50,16 +52,11 @@ def guests_methods(agent: Agent, program: GuestProgram | None = None) -> tuple[M
 
 
 def _for_connection(
-    verb: Verb[Any, Any],
-    function: Callable[[Any, str], object],
-    executor: Executor,
-    *,
-    on_leave: Callable[[str], None] | None = None,
+    verb: Verb[Any, Any], function: Callable[[Any, str], object], executor: Executor
 ) -> Method:
     """Answer a method whose handles belong to the connection that calls."""
     return Method(
         verb,
         executor=executor,
         for_caller=lambda request, caller: function(request, caller.connection),
-        on_leave=on_leave,
     )

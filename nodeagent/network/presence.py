@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from nodelib.errors import Code, VirtnodeError
+from nodelib.places import Place, at
 
 
 def check_presence(root: Path, name: str) -> None:
@@ -13,4 +14,4 @@ def check_presence(root: Path, name: str) -> None:
 
 def absence(name: str) -> VirtnodeError:
     """Make the error about a link that is not there."""
-    return VirtnodeError(Code.NOT_FOUND, f"there is no link {name!r}", "virtnodectl facts lists them")
+    return VirtnodeError(Code.NOT_FOUND, f"there is no link {name!r}", at(Place.LINKS))

@@ -1,6 +1,5 @@
 """Routers, names and hosts: each test is a sentence, a hint, and the time that an answer took."""
 
-import ipaddress
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -8,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nodeagent.dial import is_address, resolve
-from nodeagent.facts.sources import read_text
+from nodeagent.facts.routes import name_servers
 from nodeagent.gateway import GatewayFinder
 from nodeagent.ladder_checks import Gateway
 from nodeagent.probes.ping import ping
 from nodelib.bus_network import ProbeReply
 from nodelib.errors import Code, InvalidInput, VirtnodeError
 
-RESOLVERS = ("run/systemd/resolve/resolv.conf", "etc/resolv.conf")
 PING_PATIENCE = 1.5
 GATEWAY_PATIENCE = 0.4
 CONNECT_PATIENCE = 0.8
@@ -122,26 +120,11 @@ def read_host(text: str) -> str:
     return host
 
 
-def name_servers(root: Path) -> tuple[str, ...]:
-    """Name the DNS servers of this node, without the local one that only passes questions on."""
-    for name in RESOLVERS:
-        lines = [line.split() for line in read_text(root / name).splitlines()]
-        found = [words[1] for words in lines if len(words) > 1 and words[0] == "nameserver"]
-        servers = tuple(server for server in found if not _is_loopback(server))
-        if servers:
-            return servers
-    return ()
-
-
 def too_slow(error: VirtnodeError) -> ProbeReply:
     """Make the answer of a test that did not end in time."""
     if error.code is not Code.UNAVAILABLE:
         raise error
     return ProbeReply(False, f"{error.message[:1].upper()}{error.message[1:]}.", "try again in a moment")
-
-
-def _is_loopback(address: str) -> bool:
-    return is_address(address) and ipaddress.ip_address(address.partition("%")[0]).is_loopback
 
 
 def _time_of(network: Network, gateway: Gateway) -> float | None:

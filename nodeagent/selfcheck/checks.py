@@ -1,9 +1,11 @@
 """Each check of the self-check: what was found in one sentence, and what to do about it."""
 
 from nodeagent.ladder_checks import NOTABLE_SKEW
+from nodeagent.notices import LIBVIRT_UNIT
 from nodeagent.selfcheck.evidence import Evidence
 from nodelib.bus_support import Check, Verdict
 from nodelib.ladder import Rung, Step, StepState
+from nodelib.places import Place, at
 
 GIB, MIB = 1 << 30, 1 << 20
 LEAST_MEMORY = GIB - 128 * MIB
@@ -81,11 +83,9 @@ def check_libvirt(evidence: Evidence) -> Check:
     if not found.libvirt:
         if not evidence.known.libvirt_known:
             return skipped("libvirt", "libvirt was not asked yet.", "try again in a minute")
-        return failed("libvirt", "libvirt does not answer.", "virtnodectl journal --unit virtqemud.service")
+        return failed("libvirt", "libvirt does not answer.", at(Place.UNIT, LIBVIRT_UNIT))
     if found.kvm and "kvm" not in found.domain_types:
-        return failed(
-            "libvirt", "libvirt offers no KVM guests.", "virtnodectl journal --unit virtqemud.service"
-        )
+        return failed("libvirt", "libvirt offers no KVM guests.", at(Place.UNIT, LIBVIRT_UNIT))
     return ok("libvirt", f"libvirt {found.libvirt} answers, with QEMU {found.qemu or 'unknown'}.")
 
 
@@ -139,7 +139,7 @@ def check_read_only(evidence: Evidence) -> Check:
         return failed(
             "read-only",
             f"Read-only, which it should not be: {', '.join(evidence.read_only)}.",
-            "the disk may be dying: virtnodectl journal --priority 3",
+            f"the disk may be dying: {at(Place.JOURNAL)}",
         )
     return ok("read-only", "Every file system that should be writable is.")
 
@@ -148,9 +148,7 @@ def check_tracking(evidence: Evidence) -> Check:
     """Check that time servers keep this clock right."""
     tracking = evidence.tracking
     if tracking is None:
-        return failed(
-            "time servers", "The time service does not answer.", "virtnodectl journal --unit chrony.service"
-        )
+        return failed("time servers", "The time service does not answer.", at(Place.UNIT, "chrony.service"))
     if not tracking.synchronised:
         return warning(
             "time servers", "No time server keeps this clock.", "are the NTP servers reachable? UDP port 123"
@@ -181,7 +179,7 @@ def check_units(evidence: Evidence) -> Check:
     if evidence.failed_units:
         names = ", ".join(evidence.failed_units)
         first = evidence.failed_units[0]
-        return failed("units", f"Failed: {names}.", f"virtnodectl journal --unit {first}")
+        return failed("units", f"Failed: {names}.", at(Place.UNIT, first))
     return ok("units", "No service has failed.")
 
 
@@ -199,7 +197,7 @@ def check_certificate(evidence: Evidence) -> Check:
         )
     text = f"The certificate is good for {days:.0f} days."
     if days < LAST_DAYS:
-        return warning("certificate", text, "it renews by itself; why did it not? virtnodectl journal")
+        return warning("certificate", text, f"it renews by itself; why did it not? {at(Place.JOURNAL)}")
     return ok("certificate", text)
 
 

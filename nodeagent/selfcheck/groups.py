@@ -7,6 +7,7 @@ from nodeagent.selfcheck import checks
 from nodeagent.selfcheck.evidence import Evidence
 from nodelib.bus_support import Check, CheckGroup, SelfCheckReply, Verdict
 from nodelib.ladder import Step
+from nodelib.places import Place, at
 
 Judge = Callable[[Evidence], Check]
 ORDER = (Verdict.SKIPPED, Verdict.OK, Verdict.WARNING, Verdict.FAILED)
@@ -41,7 +42,7 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
 
 def _judge_group(name: str, judges: tuple[Judge, ...], evidence: Evidence) -> CheckGroup:
     if name == "engine" and not evidence.known.engine:
-        none = checks.skipped("engine", "No engine is set.", "virtnodectl join HOST --ca PIN")
+        none = checks.skipped("engine", "No engine is set.", at(Place.JOIN))
         return CheckGroup(name, Verdict.SKIPPED, (none,))
     found = tuple(one(evidence) for one in judges)
     return CheckGroup(name, worst(check.verdict for check in found), found)

@@ -28,7 +28,7 @@ def wanted(intent: Intent, tree: TreeFiles) -> Iterator[Wanted]:
     """Want keys in a file of ours, and the server started, masked, or as the image has it."""
     keys = intent.access.ssh_keys
     text = "".join(f"{key}\n" for key in keys)
-    yield Wanted(KEYS, text_file(text) if keys else ABSENT, f"SSH keys of the intent: {len(keys)}")
+    yield Wanted(KEYS, text_file(text) if keys else ABSENT, told(len(keys)))
     yield Wanted(DROP_IN, text_file(DROP_IN_TEXT) if keys else ABSENT)
     choice = intent.access.ssh
     server = server_unit(tree)
@@ -48,6 +48,13 @@ def wanted(intent: Intent, tree: TreeFiles) -> Iterator[Wanted]:
         yield Wanted(AUTOMATIC, text_file(f"{server}\n"), "SSH while something is wrong with the node")
     elif tree.exists(AUTOMATIC):
         yield Wanted(AUTOMATIC, ABSENT, "SSH no longer as the node fares")
+
+
+def told(count: int) -> str:
+    """Say in a person's words how many keys the intent lets in."""
+    if count == 0:
+        return "no SSH key may log in but those of the image"
+    return f"{count} SSH {'key' if count == 1 else 'keys'} may log in"
 
 
 def server_unit(tree: TreeFiles) -> str:

@@ -10,6 +10,7 @@ from nodeagent.storage.forms import check_chap, read_portal, read_target
 from nodeagent.storage.iscsi_records import find_records, read_record, with_chap, write_record
 from nodelib.bus_storage import DiscoverReply, IscsiLoginRequest, IscsiLogoutRequest, IscsiTarget
 from nodelib.errors import Code, VirtnodeError
+from nodelib.places import Place, at
 from nodelib.run import Result, run
 
 logger = logging.getLogger(__name__)
@@ -23,17 +24,17 @@ RunCommand = Callable[[Sequence[str], float], Result]
 
 SESSION_NOT_FOUND, NO_OBJECTS = 2, 21
 ERRORS = {
-    2: (Code.NOT_FOUND, "there is no such session", "virtnodectl storage lists the sessions"),
+    2: (Code.NOT_FOUND, "there is no such session", at(Place.STORAGE)),
     4: (Code.UNAVAILABLE, "the portal cannot be reached", "check its address, port, and the way to it"),
     5: (Code.FAILED, "the target refused the login", "does it let this node's initiator name in?"),
     8: (Code.UNAVAILABLE, "the portal does not answer", "check its address, port, and the way to it"),
     11: (Code.UNAVAILABLE, "the target does not answer", "the portal is there; is the target busy?"),
     12: (Code.UNAVAILABLE, "this image has no iSCSI transport", "is the module iscsi_tcp on it?"),
     13: (Code.DENIED, "iscsiadm may not do that", "the agent must run as root"),
-    15: (Code.CONFLICT, "this node is logged in already", "virtnodectl storage lists the sessions"),
-    18: (Code.UNAVAILABLE, "iscsid cannot be reached", "systemctl status iscsid says why"),
+    15: (Code.CONFLICT, "this node is logged in already", at(Place.STORAGE)),
+    18: (Code.UNAVAILABLE, "iscsid cannot be reached", at(Place.UNIT, "iscsid.service")),
     19: (Code.FAILED, "the target refused the login for good", "does it let this initiator name in?"),
-    20: (Code.UNAVAILABLE, "iscsid is not connected", "systemctl status iscsid says why"),
+    20: (Code.UNAVAILABLE, "iscsid is not connected", at(Place.UNIT, "iscsid.service")),
     21: (Code.NOT_FOUND, "the portal has no targets for this node", "does it let its initiator name in?"),
     23: (Code.UNAVAILABLE, "the portal's name is not found", "check the name and this node's DNS servers"),
     24: (Code.DENIED, "the target refused user and password", "are CHAP's user and password right?"),
@@ -56,9 +57,10 @@ def node_argv(target: str, portal: Endpoint, *words: str) -> list[str]:
     return ["iscsiadm", "-m", "node", "-T", target, "-p", str(portal), *words]
 
 
-def discover(text: str, run_command: RunCommand = run_iscsiadm) -> DiscoverReply:
-    """List the targets of a portal."""
+def discover(text: str, root: Path, run_command: RunCommand = run_iscsiadm) -> DiscoverReply:
+    """List the targets of a portal; iscsiadm wants the driver even for that."""
     portal = read_portal(text)
+    load_driver(root, run_command)
     result = run_command(discover_argv(portal), DISCOVER_TIMEOUT)
     check(result, f"asking {portal}")
     return DiscoverReply(read_targets(result.stdout))

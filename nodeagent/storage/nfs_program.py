@@ -14,8 +14,10 @@ NOT_LISTED = 3
 def main() -> int:
     """Mount, list, unmount; returns the exit status."""
     folder, source, options = sys.argv[1:4]
-    mount = ["mount", "-t", "nfs", "-o", options, "--", source, folder]
-    status = subprocess.run(mount, check=False, stdin=subprocess.DEVNULL).returncode
+    # What a server said to NFS 4 is told only with -v, where version 3 is tried after that, and times out.
+    mount = ["mount", "-v", "-t", "nfs", "-o", options, "--", source, folder]
+    nothing = subprocess.DEVNULL
+    status = subprocess.run(mount, check=False, stdin=nothing, stdout=nothing).returncode
     if status:
         return status
     try:

@@ -36,7 +36,9 @@ class Image:
 class EngineImages:
     """At most one bundle at a time; it goes on where it was after a lost connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_new: Callable[[], None] = lambda: None) -> None:
+        self._on_new = on_new
+        """Called when there is a piece to ask for."""
         self._changed = threading.Condition()
         self._image: Image | None = None
 
@@ -56,6 +58,7 @@ class EngineImages:
         image = Image(order, target, on_bytes)
         with self._changed:
             self._image = image
+            self._on_new()
             try:
                 while image.error is None and not image.is_whole:
                     before = image.offset
@@ -76,7 +79,7 @@ class EngineImages:
     def fetch_next(self, call: Call) -> None:
         """Ask for one piece over the link, if any is wanted; the link's own errors go on to the caller."""
         image = self._image
-        if image is None:
+        if image is None or image.is_whole:
             return
         try:
             data = _read_part(call(ImagePartRequest(image.order.digest, image.offset)))

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from nodeagent.config_url import show_url
 from nodeagent.facts.processor import collect_memory
 from nodeagent.state_disk import read_state
 from nodelib.errors import Code, VirtnodeError
 from nodelib.link_update import LARGEST_IMAGE
 from nodelib.slots import MEBIBYTE
+from nodelib.urls import show_url
 
 STATE_FOLDER, MEMORY_FOLDER = "var/lib/virtnode", "run/virtnode"
 SPARE_DISK, SPARE_MEMORY = 64 * MEBIBYTE, 512 * MEBIBYTE

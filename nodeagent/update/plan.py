@@ -20,7 +20,13 @@ def make_plan(root: Path, disk: SlotDisk, bundle: Bundle, guests: tuple[str, ...
     running, manifest = read_running(root), bundle.manifest
     with disk.boot_partition() as esp:
         problems = [*_wrong_image(running, manifest), *_wrong_disk(root, disk, esp, manifest)]
+        if load_environment(esp).trial == disk.booted:
+            problems.append("the image that runs is on trial itself: wait until it is kept")
         present = read_config(esp, disk.idle)
+    if disk.twin is not None:
+        with disk.twin.boot_partition() as esp:
+            wrong = _wrong_disk(root, disk.twin, esp, manifest)
+            problems += [f"{disk.twin.device.name}: {problem}" for problem in wrong]
     return UpdatePlan(
         version=manifest.version,
         build_id=manifest.build_id,
@@ -30,7 +36,7 @@ def make_plan(root: Path, disk: SlotDisk, bundle: Bundle, guests: tuple[str, ...
         size_bytes=sum(one.size for one in manifest.files.values()),
         signed_by=bundle.signer,
         packages=package_changes(running.packages, manifest.packages),
-        warnings=tuple(_warnings(running, manifest, guests)),
+        warnings=tuple(_warnings(running, manifest, disk, guests)),
         problems=tuple(problems),
     )
 
@@ -79,18 +85,20 @@ def _wrong_disk(root: Path, disk: SlotDisk, esp: FatEditor, manifest: BundleMani
         yield "this disk's boot menu knows no trial: install once more, with --keep"
     if is_mounted(root, disk):
         yield "the boot partition is mounted: unmount it"
-    if load_environment(esp).trial == disk.booted:
-        yield "the image that runs is on trial itself: wait until it is kept"
     if read_config(esp, disk.booted) is None:
         yield f"slot {disk.booted}, which runs, has no slot.cfg any more: install once more, with --keep"
 
 
-def _warnings(running: RunningImage, manifest: BundleManifest, guests: tuple[str, ...]) -> Iterator[str]:
+def _warnings(
+    running: RunningImage, manifest: BundleManifest, disk: SlotDisk, guests: tuple[str, ...]
+) -> Iterator[str]:
     if manifest.build_id == running.build_id:
         yield "it is the build that runs already"
     elif version_key(manifest.version) < version_key(running.version):
         yield f"it is older than what runs: {running.version}"
     if manifest.intent_version < VERSION:
         yield "its agent does not read this configuration: it starts with what it can know of it"
+    if disk.twin_problem:
+        yield f"{disk.twin_problem}: {disk.device.name} alone is updated"
     if guests:
         yield f"virtual machines run, and a restart stops them: {', '.join(guests)}"

@@ -1,24 +1,32 @@
 """The disk with two slots that this system was started from: which one runs, and where the other one is."""
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nodeagent.facts.sources import read_link_name, read_text
+from nodeagent.facts.sources import names_in, read_link_name, read_text
 from nodeagent.install.disk_writer import opened
 from nodeagent.install.fat_editor import FatEditor
 from nodeagent.install.layout import Layout, read_layout
+from nodeagent.install.marker import read_marker
+from nodeagent.state_disk import ARGUMENT as STATE_ARGUMENT
+from nodeagent.state_disk import mirrored_volume
 from nodelib.errors import Code, VirtnodeError
+from nodelib.places import Place, at
 from nodelib.slot_menu import SLOTS, TRIAL_ARGUMENT, SlotConfig, read_slot_config
 from nodelib.slots import ESP, MEBIBYTE
+
+logger = logging.getLogger(__name__)
 
 SLOT_PREFIX = "virtnode-"
 LIVE = "root=live:"
 NO_SLOTS = "this system was not started from a disk with two slots"
-NO_SLOTS_HINT = "virtnodectl install puts it on one; a medium is replaced by a newer one"
+NO_SLOTS_HINT = f"{at(Place.INSTALL)}; a medium is replaced by a newer one"
 MENU = "grub/grub.cfg"
+MISSING = "the second disk of this node is missing"
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,15 @@ class SlotDisk:
     layout: Layout
     booted: str
     """a or b."""
+    twin: "SlotDisk | None" = None
+    """The second disk of a node that has one and can start from it."""
+    twin_problem: str = ""
+    """Why there should be a second disk, and is none that the node could start from."""
+
+    @property
+    def copies(self) -> "tuple[SlotDisk, ...]":
+        """Every disk that holds this node's slots; the one that it was started from is the last."""
+        return (self,) if self.twin is None else (self.twin, self)
 
     @property
     def idle(self) -> str:
@@ -73,8 +90,43 @@ def find_slot_disk(root: Path) -> SlotDisk:
         if not identifier:
             break
         if value.lower() in (identifier, f"{SLOT_PREFIX}{slot}"):
-            return SlotDisk(device, layout, slot)
+            return _with_twin(root, SlotDisk(device, layout, slot))
     raise VirtnodeError(Code.CONFLICT, NO_SLOTS, NO_SLOTS_HINT)
+
+
+def _with_twin(root: Path, disk: SlotDisk) -> SlotDisk:
+    """Find the second disk, if the state is one that two disks have."""
+    state = mirrored_volume(root)
+    if not state:
+        return disk
+    problem = MISSING
+    for device in _disks_with_boot_partition(root):
+        if device.name == disk.device.name:
+            continue
+        try:
+            other = SlotDisk(device, read_layout(device), disk.booted)
+            with other.boot_partition() as esp:
+                configs = {slot: read_config(esp, slot) for slot in SLOTS}
+        except (VirtnodeError, OSError) as error:
+            logger.debug("%s is not this node's second disk: %s", device.name, error)
+            continue
+        if not any(one and f"{STATE_ARGUMENT}={state}" in one.arguments for one in configs.values()):
+            continue
+        marker = read_marker(device, other.place(ESP)[0])
+        if marker is None or not marker.finished:
+            problem = f"{device.name}, its second disk, was never written to its end"
+        elif configs[disk.booted] is None:
+            problem = f"{device.name}, its second disk, has nothing in slot {disk.booted}"
+        else:
+            return replace(disk, twin=other)
+    return replace(disk, twin_problem=problem)
+
+
+def _disks_with_boot_partition(root: Path) -> Iterator[Path]:
+    blocks = root / "sys/class/block"
+    for name in names_in(blocks):
+        if f"PARTNAME={ESP}" in read_text(blocks / name / "uevent").splitlines():
+            yield root / "dev" / (blocks / name).resolve().parent.name
 
 
 def slot_on_trial(root: Path) -> str:

@@ -1,8 +1,11 @@
-"""The steps of an update, in an order in which no loss of power leaves a slot that starts half written."""
+"""The steps of an update, in an order in which no loss of power leaves a slot that starts half written.
+
+Each is done to the second disk first, if there is one: what a start finds of the first is never ahead of it.
+"""
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO
 
 from nodeagent.install.disk_writer import opened, read_back
@@ -71,33 +74,40 @@ def run_steps(work: UpdateWork, note: Callable[[UpdateStep, int], None]) -> None
 
 def forget_slot(work: UpdateWork, on_bytes: OnBytes) -> None:
     """Have the menu neither try the slot nor take it for one that once passed."""
-    with work.disk.boot_partition() as esp:
-        store_environment(esp, give_up(load_environment(esp), work.slot))
+    for disk in work.disk.copies:
+        with disk.boot_partition() as esp:
+            environment = give_up(load_environment(esp), work.slot)
+            if disk is not work.disk:
+                # It may have missed an update, and have started what is overwritten now.
+                environment = replace(environment, slot=disk.booted)
+            store_environment(esp, environment)
 
 
 def close_slot(work: UpdateWork, on_bytes: OnBytes) -> None:
     """Remove slot.cfg, without which nothing starts a slot, and then the rest."""
-    with work.disk.boot_partition() as esp:
-        esp.make_folder(work.slot)
-        for name in SLOT_FILES:
-            esp.remove_file(f"{work.slot}/{name}")
+    for disk in work.disk.copies:
+        with disk.boot_partition() as esp:
+            esp.make_folder(work.slot)
+            for name in SLOT_FILES:
+                esp.remove_file(f"{work.slot}/{name}")
 
 
 def write_image(work: UpdateWork, on_bytes: OnBytes) -> None:
     """Write the root's image, and read it back; raises VirtnodeError (failed) if the disk gives another."""
-    start, room = work.disk.slot_place(work.slot)
     size = work.size(ROOT_IMAGE)
-    if size > room:
-        raise VirtnodeError(Code.FAILED, f"slot {work.slot} is smaller than the image")
-    with opened(work.disk.device) as device:
-        place = start
-        for block in read_payload(work.source, work.bundle, ROOT_IMAGE):
-            os.pwrite(device, block, place)
-            place += len(block)
-            on_bytes(len(block))
-        os.fsync(device)
-        found = read_back(device, start, size, on_bytes)
-    _check_sum(work, ROOT_IMAGE, found)
+    for disk in work.disk.copies:
+        start, room = disk.slot_place(work.slot)
+        if size > room:
+            raise VirtnodeError(Code.FAILED, f"slot {work.slot} is smaller than the image")
+        with opened(disk.device) as device:
+            place = start
+            for block in read_payload(work.source, work.bundle, ROOT_IMAGE):
+                os.pwrite(device, block, place)
+                place += len(block)
+                on_bytes(len(block))
+            os.fsync(device)
+            found = read_back(device, start, size, on_bytes)
+        _check_sum(work, disk, ROOT_IMAGE, found)
 
 
 def write_kernel(work: UpdateWork, on_bytes: OnBytes) -> None:
@@ -112,15 +122,17 @@ def write_initramfs(work: UpdateWork, on_bytes: OnBytes) -> None:
 
 def write_config(work: UpdateWork, on_bytes: OnBytes) -> None:
     """Write slot.cfg: from now on the slot could be started."""
-    data = slot_config(work.title, work.arguments).encode()
-    with work.disk.boot_partition() as esp:
-        esp.write_file(f"{work.slot}/slot.cfg", len(data), [data], on_bytes)
+    for disk in work.disk.copies:
+        data = slot_config(work.title, slot_arguments(work.arguments, disk, ())).encode()
+        with disk.boot_partition() as esp:
+            esp.write_file(f"{work.slot}/slot.cfg", len(data), [data], on_bytes)
 
 
 def begin_trial(work: UpdateWork, on_bytes: OnBytes) -> None:
     """Have the menu try the slot at the next starts."""
-    with work.disk.boot_partition() as esp:
-        store_environment(esp, put_on_trial(load_environment(esp), work.slot, TRIES))
+    for disk in work.disk.copies:
+        with disk.boot_partition() as esp:
+            store_environment(esp, put_on_trial(load_environment(esp), work.slot, TRIES))
 
 
 def slot_arguments(own: Sequence[str], disk: SlotDisk, wanted: Sequence[str]) -> tuple[str, ...]:
@@ -135,16 +147,17 @@ def slot_arguments(own: Sequence[str], disk: SlotDisk, wanted: Sequence[str]) ->
 
 
 def _write_file(work: UpdateWork, name: str, on_bytes: OnBytes) -> None:
-    blocks = read_payload(work.source, work.bundle, name)
-    with work.disk.boot_partition() as esp:
-        found = esp.write_file(f"{work.slot}/{name}", work.size(name), blocks, on_bytes)
-    _check_sum(work, name, found)
+    for disk in work.disk.copies:
+        blocks = read_payload(work.source, work.bundle, name)
+        with disk.boot_partition() as esp:
+            found = esp.write_file(f"{work.slot}/{name}", work.size(name), blocks, on_bytes)
+        _check_sum(work, disk, name, found)
 
 
-def _check_sum(work: UpdateWork, name: str, found: str) -> None:
+def _check_sum(work: UpdateWork, disk: SlotDisk, name: str, found: str) -> None:
     if found != work.bundle.manifest.files[name].sha256:
         raise VirtnodeError(
             Code.FAILED,
-            f"{work.disk.device.name} does not give back what was written to it: {name}",
+            f"{disk.device.name} does not give back what was written to it: {name}",
             "replace the disk, or see whether the bundle was changed meanwhile",
         )

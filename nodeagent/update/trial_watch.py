@@ -5,8 +5,9 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from nodeagent.update.environment import keep_slot, load_environment, store_environment
+from nodeagent.update.environment import keep_slot
 from nodeagent.update.health import Signs, find_missing, is_kept, mark_kept
+from nodeagent.update.mirror import change_menu
 from nodeagent.update.record import Footing
 from nodeagent.update.slot_disk import SlotDisk
 from nodelib.errors import VirtnodeError
@@ -78,7 +79,6 @@ class TrialWatch:
 
 
 def bless(root: Path, disk: SlotDisk) -> None:
-    """Have the running slot started from now on; one sector changes."""
-    with disk.boot_partition() as esp:
-        store_environment(esp, keep_slot(load_environment(esp), disk.booted))
+    """Have the running slot started from now on; one sector of a disk changes."""
+    change_menu(disk, disk.booted, lambda environment: keep_slot(environment, disk.booted))
     mark_kept(root)

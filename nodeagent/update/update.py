@@ -14,9 +14,10 @@ from nodeagent.facts.virtualisation import running_guests
 from nodeagent.guest_stop import clear_guests
 from nodeagent.intent import VERSION
 from nodeagent.update.engine_image import EngineImages
-from nodeagent.update.environment import Environment, give_up, keep_slot, load_environment, store_environment
+from nodeagent.update.environment import Environment, give_up, keep_slot, load_environment
 from nodeagent.update.health import Signs, is_kept, make_footing
 from nodeagent.update.image import read_running
+from nodeagent.update.mirror import change_menu, settle_twin
 from nodeagent.update.record import SlotImage, UpdateRecord, load_record, store_record
 from nodeagent.update.slot_disk import SlotDisk, find_slot_disk, read_config, slot_on_trial
 from nodeagent.update.trial_watch import LOOK, TrialWatch
@@ -26,6 +27,7 @@ from nodelib.bus_update import RollBack, UpdatePlan, UpdateRun, UpdateSource, Up
 from nodelib.errors import Code, VirtnodeError
 from nodelib.link import Severity
 from nodelib.link_update import LARGEST_IMAGE, UpdateOrder
+from nodelib.places import Place, at
 from nodelib.run import run
 
 logger = logging.getLogger(__name__)
@@ -87,6 +89,7 @@ class Update:
         except VirtnodeError as error:
             logger.info("no update is possible: %s", error.message)
             return
+        settle_twin(disk)
         judged = judge_start(self._record, start, self._around.wall())
         if judged != self._record:
             self._note_start(judged)
@@ -138,7 +141,7 @@ class Update:
             return (Notice(f"{what} is on trial", hint),)
         if record.state is UpdateState.ROLLED_BACK and not record.actor:
             missed = f": {'; '.join(record.waits_for)}" if record.waits_for else ""
-            return (Notice(f"{what} was taken back: {record.error}{missed}", "virtnodectl update status"),)
+            return (Notice(f"{what} was taken back: {record.error}{missed}", at(Place.UPDATE)),)
         return ()
 
     def plan(self, source: UpdateSource) -> UpdatePlan:
@@ -171,7 +174,7 @@ class Update:
                 return fetch_url(self._around.root, asked.where, stack, on_bytes)
             return stack.enter_context(opened_file(asked.where))
 
-        parts = 4 if is_url(asked.where) else 3
+        parts = (4 if is_url(asked.where) else 3) + self._more_parts()
         order = Order(actor, asked.restart, asked.stop_guests, parts * plan.size_bytes)
         self._begin(order, SlotImage(plan.version, plan.build_id), plan.slot, fetch)
 
@@ -189,7 +192,8 @@ class Update:
             target.seek(0)
             return target
 
-        order = Order(actor, True, asked.stop_guests, 4 * asked.size_bytes)
+        parts = 4 + self._more_parts()
+        order = Order(actor, True, asked.stop_guests, parts * asked.size_bytes)
         self._begin(order, SlotImage(asked.version, asked.build_id), disk.idle, fetch)
 
     def roll_back(self, asked: RollBack, actor: str) -> None:
@@ -204,7 +208,7 @@ class Update:
             environment = load_environment(esp)
             has_image = read_config(esp, disk.idle) is not None
         if environment.trial == disk.idle:
-            self._change_menu(disk, give_up(environment, disk.idle))
+            change_menu(disk, disk.idle, lambda now: give_up(now, disk.idle))
             self._note_taken_back(actor)
             return
         if environment.trial != disk.booted and not _can_roll_back(disk, environment, has_image):
@@ -215,13 +219,17 @@ class Update:
             )
         clear_guests(self._around.root, self._around.command, stop=asked.stop_guests)
         if environment.trial == disk.booted:
-            self._change_menu(disk, give_up(environment, disk.booted))
+            change_menu(disk, disk.booted, lambda now: give_up(now, disk.booted))
         else:
             self._leave_state(disk.idle, self._record)
-            self._change_menu(disk, keep_slot(environment, disk.idle))
+            change_menu(disk, disk.idle, lambda now: keep_slot(now, disk.idle))
             self._set_record(_turned(self._record, disk.booted, self._own_image()))
         self._note_taken_back(actor)
         self._restart()
+
+    def _more_parts(self) -> int:
+        """Return how often more a bundle's bytes are dealt with: a second disk has them written and read."""
+        return 2 * (len(find_slot_disk(self._around.root).copies) - 1)
 
     def wait(self, seconds: float | None = None) -> None:
         """Wait for the end of what is under way."""
@@ -261,7 +269,7 @@ class Update:
 
     def _check_idle(self) -> None:
         if self._thread is not None and self._thread.is_alive():
-            raise VirtnodeError(Code.BUSY, "an update is under way", "virtnodectl update status")
+            raise VirtnodeError(Code.BUSY, "an update is under way", at(Place.UPDATE))
 
     def _run(self, order: Order, slot: str, fetch: Fetch) -> None:
         self._around.events.add(
@@ -317,10 +325,12 @@ class Update:
             clear_guests(self._around.root, self._around.command, stop=order.stop_guests)
             self._restart()
         except VirtnodeError as error:
-            self._change(error=error.message, hint="restart the node when it suits: virtnodectl power reboot")
+            self._change(error=error.message, hint=f"restart the node when it suits: {at(Place.RESTART)}")
 
     def _restart(self) -> None:
-        self._around.events.wait_until_reported(TELL_SECONDS)
+        # Without an engine nobody acknowledges.
+        if self._around.signs().is_connected:
+            self._around.events.wait_until_reported(TELL_SECONDS)
         self._around.deed(RESTART)
 
     def _leave_state(self, slot: str, record: UpdateRecord) -> None:
@@ -334,10 +344,6 @@ class Update:
         if 0 < known.intent_version < VERSION:
             document = migrate({**load_state(self._around.root), "version": VERSION}, known.intent_version)
             put_copy(self._around.root, slot, write_toml(document))
-
-    def _change_menu(self, disk: SlotDisk, environment: Environment) -> None:
-        with disk.boot_partition() as esp:
-            store_environment(esp, environment)
 
     def _own_image(self) -> SlotImage:
         running = read_running(self._around.root)
@@ -422,6 +428,4 @@ def _turned(record: UpdateRecord, slot: str, image: SlotImage) -> UpdateRecord:
 
 def _check_possible(plan: UpdatePlan) -> None:
     if plan.problems:
-        raise VirtnodeError(
-            Code.CONFLICT, "; ".join(plan.problems), "virtnodectl update --check shows the whole plan"
-        )
+        raise VirtnodeError(Code.CONFLICT, "; ".join(plan.problems), at(Place.UPDATE_PLAN))

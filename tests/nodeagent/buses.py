@@ -4,9 +4,10 @@ import contextlib
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from nodeagent import bus_service
 from nodeagent.administrator import LOGIN_COMMAND
@@ -19,9 +20,9 @@ from nodeagent.facts.collector import FactsCollector
 from nodeagent.facts.sources import Command
 from nodeagent.ladder import LadderWatch
 from nodeagent.ladder_checks import Gateway
-from nodeagent.main_loop import MainLoop
 from nodeagent.methods.table import agent_methods
 from nodelib.bus import LadderReply, Status
+from nodelib.main_loop import MainLoop
 from tests.nodeagent.machines import MACHINE, Commands, at_once, make_machine
 from tests.nodeagent.node_trees import FakeServices
 
@@ -78,9 +79,10 @@ def running_agent(
     policy: str = OPEN_POLICY,
     commands: Command | None = None,
     login: Sequence[str] = LOGIN_COMMAND,
+    files: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[RunningAgent]:
     """Run an agent until the context ends; its main loop has a thread of its own."""
-    make_machine(root, MACHINE)
+    make_machine(root, {**MACHINE, **files})
     clocks = clocks or Clocks(random=lambda: 0.05)
     commands, services = commands or Commands(), FakeServices()
     with private_bus(folder, policy) as address:

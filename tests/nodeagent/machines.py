@@ -173,6 +173,7 @@ def make_machine(root: Path, files: Mapping[str, str]) -> Path:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if text.startswith(LINK):
+            path.unlink(missing_ok=True)
             path.symlink_to(text.removeprefix(LINK))
         else:
             path.write_bytes(text.encode("latin-1"))

@@ -8,12 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nodeagent.bell import Bell
 from nodeagent.clocks import Clocks
 from nodeagent.events import EventQueue
 from nodeagent.identity import load_identity
 from nodeagent.link_session import Joining
 from nodeagent.link_thread import LinkThread
 from nodeagent.progress import Progress, ProgressBoard
+from nodeagent.update.engine_image import EngineImages
+from nodeagent.uploads import Uploads
+from nodeagent.wishes import Wishes
 from nodelib.bus_update import RollBack, UpdateView
 from nodelib.facts import Facts
 from nodelib.ladder import Rung
@@ -119,13 +123,18 @@ def linked_node(
     history: list[Progress] = []
     node = NodeDouble()
     with ThreadPoolExecutor(1, thread_name_prefix="deeds") as deeds:
+        bell = Bell()
         joining = Joining(
             load_identity(root),
             node,
             ProgressBoard(history.append),
-            EventQueue(root, clocks.wall),
+            EventQueue(root, clocks.wall, bell.ring),
             deeds,
             clocks,
+            Wishes(bell.ring),
+            Uploads(bell.ring),
+            EngineImages(bell.ring),
+            bell,
         )
         linked: LinkedNode
         thread = LinkThread(

@@ -10,7 +10,8 @@ import dbus
 import dbus.bus
 import dbus.mainloop.glib
 import dbus.service
-from gi.repository import GLib
+
+from nodelib.main_loop import MainLoop
 
 LINKS = """{"Interfaces": [
 {"Index": 1, "Name": "lo"},
@@ -180,7 +181,7 @@ def main(address: str, calls: str, broken: str) -> None:
     ]
     sys.stdout.write(f"{len(objects)} objects, {len(names)} names\n")
     sys.stdout.flush()
-    GLib.MainLoop().run()
+    MainLoop().run()
 
 
 if __name__ == "__main__":

@@ -10,11 +10,11 @@ import pytest
 
 from nodeagent.administrator import LOGIN_COMMAND, Tries
 from nodeagent.pam_login import BARRED, BROKEN, RIGHT, WRONG
-from nodeagent.password_hash import check_strength, hash_password
 from nodelib.bus import CONFIG_APPLY, CONFIG_CONFIRM, CONFIG_SHOW
 from nodelib.bus_access import ACCESS, LOCK, SET_PASSWORD, UNLOCK, PasswordRequest, UnlockRequest
 from nodelib.errors import Code, InvalidInput, VirtnodeError
 from nodelib.link import ApplyRequest, ConfirmRequest, Nothing, Severity
+from nodelib.password_hash import check_strength, hash_password
 from tests.nodeagent.buses import RunningAgent, running_agent
 from tests.nodeagent.engine_double import wait_for
 from tests.nodeagent.strangers import OPEN_TO_ALL, Stranger, make_login, stranger

@@ -16,6 +16,7 @@ from nodeagent.intent_changes import hide_secrets, secret_values
 from nodeagent.intent_sources import STATE, parse_node_toml
 from nodeagent.rollback import PATH
 from nodelib.errors import Code, InvalidInput, VirtnodeError
+from nodelib.places import Place, at
 from tests.nodeagent.node_trees import FULL, PIN, FakeServices, make_node, snapshot
 
 ADDRESS: Mapping[str, object] = {
@@ -110,7 +111,7 @@ def test_a_plan_says_one_line_for_each_thing_and_does_nothing(node: Node) -> Non
         ("syslog", "syslog to udp://logs.example.org, tcp://[2001:db8::5]:6514"),
         ("firewall", "open ports: 8080/tcp, 6000-6010/udp"),
         ("password", "the administrator's password"),
-        ("ssh", "SSH keys of the intent: 1"),
+        ("ssh", "1 SSH key may log in"),
         ("ssh", "SSH on"),
         ("initiator", "iSCSI initiator iqn.2026-01.org.example:node1"),
     ]
@@ -222,7 +223,7 @@ def test_one_change_is_under_way_at_a_time(node: Node) -> None:
         node.applier.apply({"system": {"hostname": "node2"}}, 60, "test")
     assert caught.value.code is Code.BUSY
     assert caught.value.message == "a change by the engine waits for its confirmation, 40 s more"
-    assert "virtnodectl config confirm" in caught.value.hint
+    assert at(Place.CONFIRM) in caught.value.hint
     assert node.applier.settle() == ()
     node.applier.confirm(applied.ticket)
 
@@ -489,7 +490,7 @@ def test_a_file_that_cannot_be_written_leaves_everything_as_it_was(node: Node) -
     assert caught.value.message.startswith("not everything could be put back: /etc/hosts cannot be written")
     with pytest.raises(VirtnodeError) as caught:
         node.applier.apply(ADDRESS, 60, "test")
-    assert (caught.value.code, caught.value.hint) == (Code.BUSY, "virtnodectl config revert tries again")
+    assert (caught.value.code, caught.value.hint) == (Code.BUSY, at(Place.REVERT))
     assert (node.applier.tick(), node.applier.pending()) == (None, None)
     node.applier.revert()
     assert snapshot(node.root, without=(ROLLBACK,)) == before

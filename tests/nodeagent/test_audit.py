@@ -14,16 +14,20 @@ from nodelib.bus import (
     JoinRequest,
     RevertRequest,
 )
+from nodelib.bus_storage import ISCSI_LOGIN, ISCSI_LOGOUT, IscsiLoginRequest, IscsiLogoutRequest
+from nodelib.bus_system import FACTORY_RESET, POWER, PowerDeed, PowerRequest, ResetRequest
 from nodelib.errors import Code, VirtnodeError
 from nodelib.link import ApplyRequest, ConfirmRequest, NodeEvent, Nothing, Severity
 from tests.nodeagent.authority import Authority
 from tests.nodeagent.buses import RunningAgent, running_agent
 from tests.nodeagent.engine_double import EngineDouble, wait_for
+from tests.nodeagent.storage.commands import FakeCommand
 from tests.nodeagent.test_link import authority, engine
 
 __all__ = ["authority", "engine"]
 NAME = {"system": {"hostname": "rack1.example.org"}}
 KEY = "system.hostname"
+TARGET = "iqn.2026-01.org.example:vol1"
 
 
 @pytest.fixture
@@ -100,3 +104,46 @@ def test_joining_and_leaving_are_told(
     leave = next(one for one in engine.events if one.kind == "leave")
     assert (leave.actor, leave.after) == ("root", {"address": "", "ca": []})
     assert "sesame" not in str(engine.events)
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put programs on the path that do nothing, and leave an iSCSI record as the real one does."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:/usr/sbin:/usr/bin:/sbin:/bin")
+    iscsiadm = FakeCommand(folder, "iscsiadm")
+    record = tmp_path / "root/etc/iscsi/nodes" / TARGET / "192.0.2.9,3260"
+    iscsiadm.on("new", files={str(record): "# BEGIN RECORD\n# END RECORD\n"})
+    FakeCommand(folder, "systemctl")
+    return folder
+
+
+def test_sessions_with_an_array_are_told(programs: Path, joined: RunningAgent, engine: EngineDouble) -> None:
+    """Target and portal, at the login and at the logout; the password is nowhere."""
+    session = {"target": TARGET, "portal": "192.0.2.9"}
+    nothing = {"target": "", "portal": ""}
+    secret = "sesame-and-more"
+    joined.client.call(ISCSI_LOGIN, IscsiLoginRequest(**session, user="chap", password=secret))
+    login = heard(engine, "iscsi-login")
+    assert (login.actor, login.before, login.after) == ("root", nothing, session)
+    joined.client.call(ISCSI_LOGOUT, IscsiLogoutRequest(**session))
+    logout = heard(engine, "iscsi-logout")
+    assert (logout.actor, logout.before, logout.after) == ("root", session, nothing)
+    assert secret not in str(engine.events)
+
+
+def test_how_the_node_ends_is_told_before_it_does(
+    programs: Path, joined: RunningAgent, engine: EngineDouble
+) -> None:
+    """A restart and a reset: the engine has heard of it when the call returns."""
+    guests = joined.agent.root / "run/libvirt/qemu"
+    for path in guests.glob("*.pid"):
+        path.unlink()
+    joined.client.call(POWER, PowerRequest(PowerDeed.REBOOT))
+    end = next(one for one in engine.events if one.kind == "reboot")
+    assert (end.actor, end.before, end.after) == ("root", {"machine": "running"}, {"machine": "restarting"})
+    joined.client.call(FACTORY_RESET, ResetRequest("node1.example.org"))
+    reset = next(one for one in engine.events if one.kind == "factory-reset")
+    assert reset.before == {"hostname": "node1.example.org", "engine": engine.address}
+    assert reset.after == {"hostname": "", "engine": ""}

@@ -12,12 +12,12 @@ from nodeagent.boot_config import (
     INITRAMFS_AREA,
     ISO_AREA,
     MEDIUM_DEVICE,
-    TRUSTED,
     collect_sources,
     read_report,
 )
 from nodeagent.intent_sources import EMBEDDED, MEDIUM, load_intent
-from nodelib.config_area import AREA_FILE, ConfigArea, pack_area
+from nodelib.bus import SourceState
+from nodelib.config_area import AREA_FILE, TRUSTED_KEYS, ConfigArea, pack_area
 from nodelib.errors import Code, VirtnodeError
 from nodelib.run import Result, run
 from tests.nodeagent.machines import make_machine
@@ -137,8 +137,23 @@ def test_where_keys_are_trusted_only_what_they_signed_counts(tmp_path: Path) -> 
             tmp_path / f"stick{len(said)}", {"node.toml": TEXT} | ({"node.toml.sig": one} if one else {})
         )
         files = {ISO_AREA: pack_area(ConfigArea(TEXT, one)), MEDIUM_DEVICE: b""}
-        root = machine(tmp_path / f"m{len(said)}", files | {f"{TRUSTED}/a.pem": public.read_bytes()})
+        root = machine(tmp_path / f"m{len(said)}", files | {f"{TRUSTED_KEYS}/a.pem": public.read_bytes()})
         problems = collect_sources(root, Mounts({MEDIUM_DEVICE: stick})).problems
         assert len(problems) == (2 if said else 0)
         assert all(said in problem for problem in problems)
         assert (root / EMBEDDED).exists() == (not said)
+
+
+def test_what_came_of_each_source_is_left_for_the_status(tmp_path: Path) -> None:
+    """A word for each, in order, for the agent to tell with what it finds itself."""
+    root = machine(tmp_path, {ISO_AREA: pack_area(ConfigArea(TEXT)), MEDIUM_DEVICE: b""})
+    stick = folder(tmp_path / "stick", {"node.toml": b"wrong = 1"})
+    collect_sources(root, Mounts({MEDIUM_DEVICE: stick}))
+    assert [(one.name, one.state, one.text) for one in read_report(root).steps] == [
+        ("embedded", SourceState.USED, "used"),
+        ("medium VIRTNODE", SourceState.NONE, "left out"),
+    ]
+    (root / ISO_AREA).unlink()
+    (root / MEDIUM_DEVICE).unlink()
+    collect_sources(root, Mounts())
+    assert {one.text for one in read_report(root).steps} == {"none"}

@@ -15,7 +15,7 @@ from nodeagent import bus_service
 from nodeagent.bus_client import BusClient
 from nodeagent.bus_service import BusService, Method
 from nodeagent.guard import Guard, Rules
-from nodeagent.main_loop import MainLoop
+from nodeagent.state_disk import State, write_state
 from nodelib.bus import (
     CODES,
     CONFIG_APPLY,
@@ -30,7 +30,6 @@ from nodelib.bus import (
     LADDER,
     LADDER_CHANGED,
     LEAVE,
-    METHODS,
     STATUS,
     STATUS_CHANGED,
     SUPPORT,
@@ -44,9 +43,12 @@ from nodelib.bus import (
     error_name,
     make_error,
 )
+from nodelib.bus_methods import METHODS
 from nodelib.errors import Code, VirtnodeError
 from nodelib.ladder import Step, StepState
 from nodelib.link import ApplyRequest, ConfirmRequest, Nothing
+from nodelib.main_loop import MainLoop
+from nodelib.places import Place, at
 from tests.nodeagent.buses import RunningAgent, private_bus, running_agent
 from tests.nodeagent.engine_double import wait_for
 
@@ -71,11 +73,17 @@ def test_a_node_without_an_engine_tells_about_itself(running: RunningAgent) -> N
     assert (status.engine, status.connected, status.state) == ("", False, "")
     assert len(status.approval_code) == 11
     assert status.fingerprint.startswith("SHA256:")
+    assert (status.stateless, status.has_room) == (True, True)
+    write_state(running.agent.root, State("disk"))
+    assert not running.client.call(STATUS, Nothing()).stateless
+    write_state(running.agent.root, State("memory", "the state disk cannot be used"))
+    status = running.client.call(STATUS, Nothing())
+    assert (status.stateless, status.warnings[0].text) == (False, "the state disk cannot be used")
     assert running.client.call(FACTS, Nothing()).cpu.model == "AMD EPYC 7313"
     rungs = running.client.call(LADDER, Nothing()).rungs
     assert [rung.step for rung in rungs] == list(Step)
     assert rungs[3].state is StepState.WAITING
-    assert "virtnodectl join" in rungs[3].hint
+    assert rungs[3].hint == at(Place.JOIN)
 
 
 def test_a_change_is_planned_applied_and_confirmed(running: RunningAgent) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.server
+import shutil
 import ssl
 import threading
 import time
@@ -12,16 +13,28 @@ from pathlib import Path
 import pytest
 
 from nodeagent.backoff import Backoff
+from nodeagent.boot_config import collect_sources
 from nodeagent.config_fetch import fetch_document
-from nodeagent.config_source import AUTHORITIES, DHCP_TRIES, IDLE, ConfigSource
-from nodeagent.config_url import LEASES, Marks, fill_in, find_dhcp_url, read_marks, show_url
-from nodeagent.intent_sources import FETCHED, load_intent
+from nodeagent.config_source import AUTHORITIES, DHCP_TRIES, IDLE, LEASE_TRIES, ConfigSource
+from nodeagent.config_url import LEASES, Marks, fill_in, find_dhcp_url, read_marks
+from nodeagent.factory_reset import ask_for_reset, finish_reset
+from nodeagent.intent_sources import CONFIG_URL, FETCHED, MEDIUM, STATE, load_intent
 from nodeagent.trust import pin_of
-from nodelib.bus import CONFIG_APPLY, CONFIG_CONFIRM, CONFIG_SHOW, STATUS
+from nodelib.bus import (
+    CONFIG_APPLY,
+    CONFIG_CONFIRM,
+    CONFIG_SHOW,
+    LEAVE,
+    STATUS,
+    AskedKind,
+    SourceState,
+    SourceStep,
+)
 from nodelib.errors import Code, VirtnodeError
 from nodelib.facts import Nic
 from nodelib.link import ApplyRequest, ConfirmRequest, Nothing
 from nodelib.run import run
+from nodelib.urls import show_url
 from tests.nodeagent.authority import CLIENT, Authority, Issued
 from tests.nodeagent.buses import running_agent
 from tests.nodeagent.engine_double import wait_for
@@ -40,6 +53,7 @@ class Served:
     status: int = 200
     body: bytes = TEXT.encode()
     paths: list[str] = field(default_factory=list)
+    posted: list[bytes] = field(default_factory=list)
 
     def url(self, path: str = "/node.toml", scheme: str = "http") -> str:
         """Name a document of it."""
@@ -60,6 +74,11 @@ def server(
             self.send_header("Location", "http://192.0.2.1/elsewhere")
             self.end_headers()
             self.wfile.write(served.body)
+
+        def do_POST(self) -> None:
+            served.posted.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
@@ -250,7 +269,7 @@ def test_a_dhcp_server_may_name_it_while_nobody_said_anything(tmp_path: Path) ->
 
 
 def test_an_agent_takes_it_up_and_asks_what_is_left(tmp_path: Path) -> None:
-    """From the lease to the configuration in force; what the document asks is among the status's problems."""
+    """From the lease to the configuration in force; what the document asks is in the status."""
     with server(folder=tmp_path) as served:
         served.body = b'ask = ["dns.search"]\n' + TEXT.encode()
         lease = tmp_path / "root" / LEASES / "2"
@@ -259,12 +278,14 @@ def test_an_agent_takes_it_up_and_asks_what_is_left(tmp_path: Path) -> None:
         with running_agent(tmp_path / "bus", tmp_path / "root") as running:
 
             def asked() -> bool:
-                return "ask: dns.search" in running.client.call(STATUS, Nothing()).problems
+                found = running.client.call(STATUS, Nothing())
+                assert not any("dns.search" in problem for problem in found.problems)
+                return [(one.key, one.kind) for one in found.asked] == [("dns.search", AskedKind.LIST)]
 
             wait_for(asked)
             view = running.client.call(CONFIG_SHOW, Nothing())
             assert view.document["system"] == {"hostname": "fetched"}
-            assert view.problems == ("ask: dns.search",)
+            assert (view.problems, view.asked) == ((), ("dns.search",))
             patch = {"dns": {"search": ["example.org"]}}
             ticket = running.client.call(CONFIG_APPLY, ApplyRequest(patch)).ticket
             if ticket:
@@ -279,3 +300,197 @@ def test_a_lease_is_not_watched_for_ever(tmp_path: Path) -> None:
     waits = [made.source.look() for _ in range(DHCP_TRIES + 1)]
     assert waits[-1] == IDLE
     assert max(waits[: DHCP_TRIES - 1]) < IDLE
+
+
+def test_what_is_expected_is_settled_once_it_came(tmp_path: Path) -> None:
+    """A URL until its document is there, however long; on a configured node nothing is expected of DHCP."""
+    assert world(tmp_path / "closed", "", is_open=False).source.is_settled
+    with server(folder=tmp_path) as served:
+        served.status = 404
+        made = world(tmp_path, served.url("/a.toml?secret"), is_open=False)
+        for _ in range(LEASE_TRIES + DHCP_TRIES):
+            made.source.look()
+        assert (made.source.is_settled, made.source.awaits) == (False, served.url("/a.toml"))
+        served.status = 200
+        made.source.look()
+        assert (made.source.is_settled, made.source.awaits) == (True, "")
+
+
+def test_a_lease_settles_what_a_dhcp_server_may_say(tmp_path: Path) -> None:
+    """One without the option at the second look, none after a minute; one with it once it is fetched."""
+    made = world(tmp_path / "none", "")
+    for _ in range(LEASE_TRIES):
+        assert not made.source.is_settled
+        made.source.look()
+    assert made.source.is_settled
+    made = world(tmp_path / "plain", "")
+    lease = made.root / LEASES / "2"
+    lease.parent.mkdir(parents=True)
+    lease.write_text("ADDRESS=192.0.2.5\n")
+    made.source.look()
+    assert "DHCP" in made.source.awaits
+    made.source.look()
+    assert made.source.is_settled
+    named = world(tmp_path / "named", "")
+    lease = named.root / LEASES / "2"
+    lease.parent.mkdir(parents=True)
+    lease.write_text(f"OPTION_224={b'http://127.0.0.1:1/a'.hex()}\n")
+    for _ in range(LEASE_TRIES + 1):
+        named.source.look()
+    assert named.source.awaits == "http://127.0.0.1:1/a"
+
+
+def name_by_dhcp(root: Path, url: str) -> None:
+    """Have a lease name a URL."""
+    lease = root / LEASES / "2"
+    lease.parent.mkdir(parents=True, exist_ok=True)
+    lease.write_text(f"OPTION_224={url.encode().hex()}\n")
+
+
+def decide_at_the_node(root: Path, text: str = '[system]\ntimezone = "UTC"\n') -> None:
+    """Have the state say that somebody decided something."""
+    (root / STATE).write_text(f"version = 2\n{text}")
+
+
+def test_what_a_dhcp_server_named_stays_below_what_is_decided(tmp_path: Path) -> None:
+    """After a restart without network it is a source still, and its URL is asked again whoever is silent."""
+    with server(folder=tmp_path) as served:
+        made = world(tmp_path, "")
+        name_by_dhcp(made.root, served.url())
+        assert made.source.look() == IDLE
+        decide_at_the_node(made.root)
+        shutil.rmtree(made.root / "run")
+        loaded = load_intent(made.root, "")
+        assert (loaded.intent.system.hostname, loaded.intent.system.timezone) == ("fetched", "UTC")
+        assert (made.root / CONFIG_URL).stat().st_mode & 0o777 == 0o600
+        served.body = b'[system]\nhostname = "newer"\ntimezone = "Europe/Berlin"\n'
+        again = world(tmp_path, "", is_open=False)
+        assert (again.source.look(), again.news) == (IDLE, [1])
+    loaded = load_intent(made.root, "")
+    assert (loaded.intent.system.hostname, loaded.intent.system.timezone) == ("newer", "UTC")
+    away = world(tmp_path, "", is_open=False)
+    away.source.look()
+    assert "what was fetched before stays" in away.source.problems[0]
+
+
+def test_another_dhcp_server_is_not_heard_once_something_is_decided(tmp_path: Path) -> None:
+    """Before, its word takes the place of the first one's; afterwards the first URL is asked."""
+    with server(folder=tmp_path) as first, server(folder=tmp_path) as second:
+        made = world(tmp_path, "")
+        name_by_dhcp(made.root, first.url())
+        made.source.look()
+        name_by_dhcp(made.root, second.url("/other"))
+        world(tmp_path, "", is_open=False).source.look()
+        assert (first.paths, second.paths) == (["/node.toml"] * 2, [])
+        world(tmp_path, "").source.look()
+        assert second.paths == ["/other"]
+
+
+def test_a_document_that_never_came_is_forgotten_with_the_first_decision(tmp_path: Path) -> None:
+    """A server that named a URL and had nothing there says nothing later, to a node that is configured."""
+    made = world(tmp_path, "")
+    name_by_dhcp(made.root, "http://127.0.0.1:1/node.toml")
+    assert made.source.look() < IDLE
+    closed = world(tmp_path, "", is_open=False)
+    assert (closed.source.look(), closed.source.problems) == (IDLE, ())
+
+
+def test_a_medium_speaks_in_the_place_of_a_dhcp_server(tmp_path: Path) -> None:
+    """Who plugs one in means to say what the node shall be; without it all is as before."""
+    with server(folder=tmp_path) as served:
+        made = world(tmp_path, "")
+        name_by_dhcp(made.root, served.url())
+        made.source.look()
+        (made.root / MEDIUM).write_text('version = 2\n[system]\ntimezone = "UTC"\n')
+        assert load_intent(made.root, "").intent.system.hostname == ""
+        assert world(tmp_path, "", is_open=False).source.look() == IDLE
+        assert len(served.paths) == 1
+        (made.root / MEDIUM).unlink()
+    assert load_intent(made.root, "").intent.system.hostname == "fetched"
+
+
+def test_a_reset_forgets_what_a_dhcp_server_named(tmp_path: Path) -> None:
+    """The node is open again for whatever a DHCP server says."""
+    with server(folder=tmp_path) as served:
+        made = world(tmp_path, "")
+        name_by_dhcp(made.root, served.url())
+        made.source.look()
+    ask_for_reset(made.root)
+    assert finish_reset(made.root / "var/lib/virtnode")
+    assert load_intent(made.root, "").intent.system.hostname == ""
+    assert not (made.root / CONFIG_URL).exists()
+
+
+def test_an_answer_at_the_node_does_not_end_what_was_fetched(tmp_path: Path) -> None:
+    """Engine and links are there after a restart that meets no server; leaving the engine is for good."""
+    root = tmp_path / "root"
+    with server(folder=tmp_path) as served:
+        served.body = (
+            b'ask = ["system.hostname"]\n[engine]\naddress = "192.0.2.1:7443"\n'
+            b'[[network.nic]]\nmatch = {name = "eth0"}\nipv4 = ["192.0.2.5/24"]\n'
+        )
+        name_by_dhcp(root, served.url())
+        with running_agent(tmp_path / "one", root) as running:
+            wait_for(lambda: running.client.call(STATUS, Nothing()).asked)
+            change = ApplyRequest({"system": {"hostname": "answered"}})
+            ticket = running.client.call(CONFIG_APPLY, change).ticket
+            running.client.call(CONFIG_CONFIRM, ConfirmRequest(ticket))
+    for number, ends in enumerate(("leave", "")):
+        shutil.rmtree(root / "run")
+        with running_agent(tmp_path / f"again-{number}", root) as running:
+            shown = running.client.call(CONFIG_SHOW, Nothing()).document
+            assert shown["system"] == {"hostname": "answered"}
+            assert shown["network"]["nic"][0]["ipv4"] == ["192.0.2.5/24"]
+            assert shown["engine"]["address"] == ("192.0.2.1:7443" if ends else "")
+            if ends:
+                running.client.call(LEAVE, Nothing())
+
+
+def test_it_says_what_came_of_it(tmp_path: Path) -> None:
+    """Of a URL and of DHCP, at each point: yet to come, tried again, kept from before, used, not given."""
+    with server(folder=tmp_path) as served:
+        url = served.url()
+        made = world(tmp_path, url)
+        assert made.source.step == SourceStep(f"URL {url}", SourceState.TRYING, "not fetched yet")
+        served.status = 404
+        made.source.look()
+        assert made.source.step.text == "not fetched, tries again"
+        served.status = 200
+        made.source.look()
+        assert made.source.step.state is SourceState.USED
+        served.status = 404
+        again = world(tmp_path, url)
+        again.source.look()
+        assert (again.source.step.state, again.source.step.name) == (SourceState.KEPT, f"URL {url}")
+    asks = world(tmp_path / "dhcp", "")
+    assert asks.source.step == SourceStep("DHCP", SourceState.TRYING, "not given yet")
+    name_by_dhcp(asks.root, "http://127.0.0.1:1/a?secret")
+    asks.source.look()
+    assert asks.source.step.name == "DHCP, http://127.0.0.1:1/a"
+    silent = world(tmp_path / "silent", "")
+    for _ in range(LEASE_TRIES):
+        silent.source.look()
+    assert silent.source.step == SourceStep("DHCP", SourceState.NONE, "not given")
+    closed = world(tmp_path / "closed", "", is_open=False)
+    closed.source.look()
+    assert closed.source.step.text == "not asked"
+
+
+def test_an_agent_tells_where_its_configuration_comes_from(tmp_path: Path) -> None:
+    """What was found at the start, what is fetched, and what is decided, in this order."""
+    root = tmp_path / "root"
+    (root / "run/virtnode").mkdir(parents=True)
+    (root / "proc").mkdir()
+    (root / "proc/cmdline").write_text("quiet")
+    collect_sources(root)
+    with server(folder=tmp_path) as served:
+        name_by_dhcp(root, served.url())
+        with running_agent(tmp_path / "bus", root) as running:
+
+            def sources() -> list[tuple[str, str]]:
+                return [(one.name, one.text) for one in running.client.call(STATUS, Nothing()).sources]
+
+            found = [("embedded", "none"), ("medium VIRTNODE", "none"), (f"DHCP, {served.url()}", "used")]
+            wait_for(lambda: sources() == found)
+            running.client.call(CONFIG_APPLY, ApplyRequest({"access": {"idle_lock": 60}}))
+            wait_for(lambda: sources() == [*found, ("decided here", "used")])

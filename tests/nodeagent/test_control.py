@@ -13,7 +13,8 @@ import pytest
 
 from nodeagent.control import make_parser, run_control
 from nodeagent.control_text import status_text
-from nodelib.bus import STATUS, Notice, PendingChange, Status
+from nodeagent.place_commands import COMMANDS
+from nodelib.bus import STATUS, AskedKey, Notice, PendingChange, SourceState, SourceStep, Status
 from nodelib.ladder import Rung, Step, StepState
 from nodelib.link import (
     APPLY_CONFIG,
@@ -24,6 +25,7 @@ from nodelib.link import (
     NodeState,
     Nothing,
 )
+from nodelib.places import Place, at, word_places
 from tests.conftest import Golden
 from tests.nodeagent.authority import Authority
 from tests.nodeagent.buses import RunningAgent, running_agent
@@ -33,7 +35,7 @@ from tests.nodeagent.test_link import authority, engine
 
 __all__ = ["authority", "engine"]
 VERBS = (
-    *("status", "facts", "config", "join", "leave", "support", "access", "password", "ssh-keys"),
+    *("status", "facts", "config", "join", "leave", "new-key", "support", "access", "password", "ssh-keys"),
     *("system", "meters", "choices", "power", "maintenance", "reset"),
 )
 PIN = f"sha256:{'ab' * 32}"
@@ -109,8 +111,13 @@ def test_a_status_is_as_reviewed(golden: Golden) -> None:
         pending=PendingChange("ticket", 41.7, ("hostname: node1",)),
         problems=("node.toml cannot be read", "the unit a.service failed"),
         warnings=(
-            Notice("the unit a.service failed", "journalctl -b -u a.service says why"),
+            Notice("the unit a.service failed", at(Place.UNIT, "a.service")),
             Notice("the clock is off", "set time servers"),
+        ),
+        asked=(AskedKey("system.keymap", allowed="a name such as us"),),
+        sources=(
+            SourceStep("embedded", SourceState.NONE, "none"),
+            SourceStep("DHCP", SourceState.NONE, "not given"),
         ),
     )
     ladder = (
@@ -120,7 +127,7 @@ def test_a_status_is_as_reviewed(golden: Golden) -> None:
         ),
         Rung(Step.DNS, StepState.WAITING, "Waits for the steps before."),
     )
-    golden("control/status.txt", status_text(status, ladder))
+    golden("control/status.txt", word_places(status_text(status, ladder), COMMANDS))
 
 
 def test_the_configuration_is_shown_and_changed(running: RunningAgent, tmp_path: Path) -> None:
@@ -160,6 +167,36 @@ def test_wrong_input_is_status_two(running: RunningAgent, tmp_path: Path) -> Non
     assert control(running.address, "config", "confirm").status == 1
 
 
+@pytest.mark.parametrize("deed", ["plan", "apply"])
+def test_what_is_wrong_with_a_change_has_file_and_line(
+    running: RunningAgent, tmp_path: Path, deed: str
+) -> None:
+    """What TOML knows and JSON does not, what the agent does not take, and what is not even TOML."""
+    file = tmp_path / "patch.toml"
+    for text, lines in {
+        "# a date\n[system]\nhostname = 2020-01-01\n": [f"{file}:3: system.hostname: 2020-01-01 is a date"],
+        "[system]\nhostname = nan\n": [f"{file}:2: system.hostname: nan is not a number"],
+        "[dns]\nservers = [07:30:00]\n": [f"{file}:2: dns.servers[0]: 07:30:00 is a date or a time"],
+        '[system]\nhostname = 1\n\nfrob = "x"\n': [
+            f"{file}:2: system.hostname: 1 is not text",
+            f"{file}:4: system.frob: unknown",
+        ],
+        '[[network.nic]]\nname = "a"\n[[network.nic]]\n"odd key" = 1\n': [
+            f'{file}:4: network.nic[1]."odd key": unknown',
+        ],
+        "[system\n": [f"{file}:1: no TOML: "],
+        f"a = {'1' * 5000}\n": [f"{file}:1: no TOML: "],
+    }.items():
+        file.write_text(text)
+        found = control(running.address, "config", deed, str(file))
+        assert found.status == 2
+        for line in lines:
+            assert line in found.errors
+        assert "the change:" not in found.errors
+    from_stdin = control(running.address, "config", deed, "-", stdin="[system]\nhostname = 1\n")
+    assert "standard input:2: system.hostname" in from_stdin.errors
+
+
 def test_a_node_is_joined_and_approved(
     running: RunningAgent, engine: EngineDouble, authority: Authority
 ) -> None:
@@ -180,6 +217,25 @@ def test_a_node_is_joined_and_approved(
     wait_for(lambda: "node1: up" in control(running.address, "status").out)
     assert control(running.address, "leave").status == 0
     wait_for(lambda: "engine         none" in control(running.address, "status").out)
+
+
+def test_a_node_with_another_key_asks_again(
+    running: RunningAgent, engine: EngineDouble, authority: Authority
+) -> None:
+    """It shows its new code, registers at once with its token, and the engine hears what was done."""
+    words = ("join", engine.address, "--ca", authority.pin, "--token", "vnt_sesame")
+    assert control(running.address, *words).status == 0
+    wait_for(lambda: "node1: up" in control(running.address, "status").out)
+    before = running.agent.identity.code
+    found = control(running.address, "new-key")
+    assert found.status == 0
+    assert running.agent.identity.code in found.out
+    assert running.agent.identity.code != before
+    wait_for(lambda: len(engine.registrations) == 2)
+    assert engine.registrations[1].token == "vnt_sesame"
+    assert engine.registrations[0].csr != engine.registrations[1].csr
+    wait_for(lambda: [event for event in engine.events if event.kind == "new-key"])
+    wait_for(lambda: "node1: up" in control(running.address, "status").out)
 
 
 def test_support_has_no_secret(running: RunningAgent, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from tests.nodeagent.test_link import authority, engine
 
 __all__ = ["authority", "engine"]
 CHECKOUT = Path(__file__).parents[2]
-LARGEST = 52 * 1024
+LARGEST = 47 * 1024
 """KiB of memory that the agent may take."""
 BUSIEST = 0.005
 """Share of a processor that an idle agent may take."""

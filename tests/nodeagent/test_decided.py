@@ -20,6 +20,7 @@ from nodelib.bus import (
 )
 from nodelib.errors import Code, VirtnodeError
 from nodelib.link import APPLY_CONFIG, CONFIRM_CONFIG, GET_CONFIG, ApplyRequest, ConfirmRequest, Nothing
+from nodelib.places import Place, at
 from tests.nodeagent.authority import Authority
 from tests.nodeagent.buses import running_agent
 from tests.nodeagent.engine_double import EngineDouble, wait_for
@@ -54,7 +55,7 @@ def test_nobody_here_changes_it(node: Node) -> None:
         with pytest.raises(VirtnodeError, match=f"decided by the engine: {KEY}") as caught:
             node.applier.apply(patch, 60, "root")
         assert caught.value.code is Code.CONFLICT
-        assert "virtnodectl leave" in caught.value.hint
+        assert at(Place.LEAVE) in caught.value.hint
         with pytest.raises(VirtnodeError, match="decided by the engine"):
             node.applier.preview(patch)
     assert node.applier.apply(NAME, 60, "root").ticket == ""
@@ -143,8 +144,8 @@ def test_joining_another_engine_frees_it(tmp_path: Path) -> None:
     """What the former one decided is nobody's; the same engine once more changes nothing."""
     with running_agent(tmp_path / "bus", tmp_path / "root") as running:
         running.client.call(JOIN, JoinRequest("127.0.0.1:1", (PIN,)))
-        reply = running.agent.apply_config(ApplyRequest(NAME, 60.0))
-        running.agent.confirm_config(reply.ticket)
+        reply = running.agent.engine_side.apply_config(ApplyRequest(NAME, 60.0))
+        running.agent.engine_side.confirm_config(reply.ticket)
         running.client.call(JOIN, JoinRequest("127.0.0.1:1", (PIN,), "vnt_another"))
         assert running.client.call(CONFIG_SHOW, Nothing()).origins[KEY] == ENGINE_ORIGIN
         running.client.call(JOIN, JoinRequest("127.0.0.1:2", (PIN,)))

@@ -42,11 +42,14 @@ __all__ = ["authority", "engine"]
 KEY_LINES = "MIGHAgEAMBMGByqGSM49AgEG"
 SECRETS = (
     "vnt_JOINTOKEN234", "cmdlinetoken77", "proxypass99", "$6$salt$adminhash", "chapsecret12", "wifipsk3456",
-    KEY_LINES, "c29tZWJvZHk6aHR0cHBhc3M=", "optionpass55",
+    KEY_LINES, "c29tZWJvZHk6aHR0cHBhc3M=", "optionpass55", "urlpass66", "urlquery88",
 )  # fmt: skip
+CONFIG_URL = "https://site:urlpass66@boot.example.org/n.toml?q=urlquery88"
 LOG = (
     "joined with vnt_JOINTOKEN234",
     "Kernel command line: node.engine=e node.token=cmdlinetoken77",
+    f"Unknown kernel command line parameters, passed to user space: node.config={CONFIG_URL}",
+    "curl: (22) urlpass66 was refused",
     "the proxy refuses proxypass99, as http://user:proxypass99@proxy:3128",
     "root:$6$salt$adminhash:1:",
     "node.session.auth.password = chapsecret12",
@@ -90,7 +93,9 @@ def running(programs: Path) -> Iterator[RunningAgent]:
         tuple(COMMANDS["journal.txt"]): "".join(f"{line}\n" for line in LOG),
     }
     with running_agent(programs / "bus", programs / "root", commands=commands) as agent:
-        (programs / "root/proc/cmdline").write_text("root=live:x node.token=cmdlinetoken77\n")
+        (programs / "root/proc/cmdline").write_text(
+            f"root=live:x node.token=cmdlinetoken77 node.config={CONFIG_URL}\n"
+        )
         wait_for(lambda: agent.statuses)
         yield agent
 
@@ -209,7 +214,7 @@ def test_the_archive_in_a_folder_has_no_secret_either(running: RunningAgent, tmp
     texts = texts_of(path.read_bytes())
     assert leaks(texts) == []
     assert [text for name, text in texts.items() if name.endswith("proc-cmdline")] == [
-        "root=live:x node.token=(hidden)"
+        "root=live:x node.token=(hidden) node.config=(hidden)"
     ]
     key = (running.agent.identity.key_file).read_text().splitlines()[1]
     assert [name for name, text in texts.items() if key in text] == []

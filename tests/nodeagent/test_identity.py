@@ -34,6 +34,23 @@ def test_a_key_that_cannot_be_read_is_not_lost(tmp_path: Path) -> None:
     assert (second.folder / "key.pem.unreadable").read_text() == "garbage"
 
 
+def test_another_key_is_another_node(tmp_path: Path) -> None:
+    """Certificate and name go with the former key; the authorities that are trusted stay."""
+    authority = Authority(time.time())
+    identity = load_identity(tmp_path)
+    identity.store_certificate(authority.sign_csr(identity.make_csr("x")))
+    identity.store_membership(Membership("engine", "1", "node1"))
+    identity.store_trusted(authority.pem)
+    before = identity.fingerprint
+    identity.renew_key()
+    assert identity.fingerprint != before
+    assert load_identity(tmp_path).fingerprint == identity.fingerprint
+    assert (identity.validity(), identity.membership()) == (None, Membership())
+    assert identity.trusted_pem() == authority.pem
+    identity.store_certificate(authority.sign_csr(identity.make_csr("x")))
+    assert identity.validity() is not None
+
+
 def test_a_request_is_signed_by_the_key(tmp_path: Path) -> None:
     """The request is consistent, and the proof verifies with its key."""
     identity = load_identity(tmp_path)

@@ -13,6 +13,7 @@ from nodeagent.progress import REMOTE_STEPS, Progress, ProgressBoard
 from nodelib.errors import Code
 from nodelib.facts import Nic
 from nodelib.ladder import Ladder, Rung, Step, StepState
+from nodelib.places import Place, at
 
 ETH0 = Nic("eth0", "physical", link=True, speed_mbps=1000, addresses=("192.0.2.5/24",))
 ANSWERS = Gateway("192.0.2.1", "eth0", True)
@@ -128,7 +129,7 @@ def test_without_an_engine_the_network_is_looked_at() -> None:
     """Cable, address and gateway are checked, and the rest says what to do first."""
     ladder = watch().climb(dataclasses.replace(AROUND, engine="", progress=Progress()))
     assert rung(ladder, Step.GATEWAY).state is StepState.OK
-    assert "virtnodectl join" in rung(ladder, Step.DNS).hint
+    assert rung(ladder, Step.DNS).hint == at(Place.JOIN)
 
 
 def test_a_dead_clock_is_told_and_does_not_block() -> None:

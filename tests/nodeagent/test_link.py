@@ -188,6 +188,16 @@ def test_events_are_sent_until_acknowledged(engine: EngineDouble, tmp_path: Path
     assert (event.kind, event.actor, event.text) == ("config-applied", "root", "hostname a")
 
 
+def test_news_are_told_at_once(engine: EngineDouble, tmp_path: Path) -> None:
+    """What happens between two heartbeats does not wait for the next."""
+    with linked_node(tmp_path, settings_of(engine), Clocks(random=lambda: 1.0)) as node:
+        wait_for(lambda: node.progress.connected)
+        beats = len(engine.heartbeats)
+        node.joining.events.add(kind="test", text="now", actor="test")
+        wait_for(lambda: [event.text for event in engine.events] == ["now"], 5)
+        assert len(engine.heartbeats) == beats
+
+
 def test_a_wish_reaches_the_engine_and_its_answer_comes_back(engine: EngineDouble, tmp_path: Path) -> None:
     """Other threads ask through the link's own; what the engine refuses is told, and the link stays."""
     with linked_node(tmp_path, settings_of(engine)) as node:
@@ -310,6 +320,51 @@ def test_a_dead_clock_does_not_stop_a_first_join(engine: EngineDouble, tmp_path:
     with linked_node(tmp_path, settings_of(engine), clocks) as node:
         wait_for(lambda: node.progress.connected)
         assert node.progress.skew == pytest.approx(2 * 365 * DAY, abs=60)
+
+
+@pytest.mark.parametrize("ahead", [-200 * DAY, -100 * DAY, -DAY, DAY, 60 * DAY, 100 * DAY, 300 * DAY])
+def test_a_wrong_clock_does_not_register_again_and_again(
+    authority: Authority, tmp_path: Path, ahead: float
+) -> None:
+    """By the engine's time the certificate is good, whatever the node's says; a restart costs one more."""
+    server = authority.issue(start=-300 * DAY, end=397 * DAY)
+    clocks = Clocks(wall=lambda: time.time() + ahead, random=lambda: 0.05)
+    with EngineDouble(authority, server, tmp_path).running() as engine:
+        for registrations in (1, 2):
+            with linked_node(tmp_path, settings_of(engine), clocks) as node:
+                wait_for(lambda: node.progress.connected)
+                assert len(engine.registrations) <= registrations
+                assert node.progress.skew == pytest.approx(-ahead, abs=60)
+
+
+def test_a_certificate_that_expired_by_the_engines_time_is_not_shown(
+    engine: EngineDouble, tmp_path: Path
+) -> None:
+    """A clock that is behind thinks that it is good; from the first connection on the node knows better."""
+    clocks = Clocks(wall=lambda: time.time() - 2 * 365 * DAY, random=lambda: 0.05)
+    identity = load_identity(tmp_path)
+    with linked_node(tmp_path, settings_of(engine), clocks) as node:
+        wait_for(lambda: node.progress.connected)
+        csr = identity.make_csr("node1")
+        identity.store_certificate(engine.authority.sign_csr(csr, start=-90 * DAY, end=-DAY))
+        seen = len(node.history)
+        engine.hang_up()
+        wait_for(lambda: len(engine.registrations) == 2)
+        wait_for(lambda: node.progress.connected)
+        assert Step.TLS_PIN not in {one.failed for one in node.history[seen:]}
+
+
+def test_certificates_of_no_use_are_not_asked_for_without_pause(engine: EngineDouble, tmp_path: Path) -> None:
+    """Whatever is wrong with them, the second is asked for at once, and those after it with longer waits."""
+    engine.certificate_days = -1 / DAY
+    with linked_node(tmp_path, settings_of(engine), Clocks(random=lambda: 1.0)) as node:
+        wait_for(lambda: len(engine.registrations) >= 3)
+        began = time.monotonic()
+        wait_for(lambda: len(engine.registrations) >= 4)
+        assert time.monotonic() - began > 1.0
+        engine.certificate_days = 90
+        wait_for(lambda: node.progress.connected)
+    assert len(engine.registrations) <= 5
 
 
 def test_a_clock_too_far_off_is_said(engine: EngineDouble, tmp_path: Path) -> None:

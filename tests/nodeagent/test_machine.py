@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nodeagent.boot_medium import describe_boot, read_slots
+from nodeagent.boot_medium import describe_boot, has_disk_to_install_to, read_slots
 from nodeagent.choices import list_keymaps, list_timezones
 from nodeagent.factory_reset import MARK, ask_for_reset, finish_reset
 from nodeagent.guest_stop import clear_guests
@@ -90,6 +90,8 @@ def test_a_node_with_guests_is_not_restarted_by_accident(running: RunningAgent, 
     assert deeds.read_text() == "poweroff\nreboot\n"
     kinds = [(one.kind, one.actor) for one in running.agent.events.waiting()]
     assert [kind for kind, actor in kinds if actor] == ["poweroff", "reboot"]
+    ends = [(one.before, one.after) for one in running.agent.events.waiting()]
+    assert ends == [({"machine": "running"}, {"machine": then}) for then in ("off", "restarting")]
 
 
 def test_guests_are_asked_and_waited_for(tmp_path: Path) -> None:
@@ -132,7 +134,11 @@ def test_a_reset_needs_the_name_and_is_noted(running: RunningAgent, deeds: Path,
     running.client.call(FACTORY_RESET, ResetRequest("node1.example.org"))
     assert mark.exists()
     assert deeds.read_text() == "reboot\nreboot\n"
-    assert "factory-reset" in {one.kind for one in running.agent.events.waiting()}
+    told = next(one for one in running.agent.events.waiting() if one.kind == "factory-reset")
+    assert (told.before, told.after) == (
+        {"hostname": "node1.example.org", "engine": ""},
+        {"hostname": "", "engine": ""},
+    )
 
 
 class PowerLoss(BaseException):
@@ -269,6 +275,26 @@ def test_slots_of_an_installed_disk_are_its_own(tmp_path: Path) -> None:
     expected = (Slot("a", "0.2.0", True, "/dev/sdb3"), Slot("b", "0.3.0", False, "/dev/sdb4"))
     assert read_slots(root) == expected
     assert describe_boot(root, DISKS) == "slot a of the disk sdb"
+
+
+@pytest.mark.parametrize(
+    ("cmdline", "device", "disks", "has"),
+    [
+        ("root=live:CDLABEL=V", "sr0", (Disk("vda", size_bytes=10**10),), True),
+        ("root=live:CDLABEL=V", "sr0", (Disk("vda", size_bytes=10**9),), False),
+        ("root=live:CDLABEL=V", "sda1", (Disk("sda", bus="usb", size_bytes=10**11),), False),
+        ("root=live:http://192.0.2.1/rootfs.squashfs", "", (), False),
+    ],
+)
+def test_what_could_be_installed_to_is_known(
+    tmp_path: Path, cmdline: str, device: str, disks: tuple[Disk, ...], has: bool
+) -> None:
+    """A disk of some size that is not the stick that the node was started from."""
+    root = start_from(tmp_path, cmdline, device)
+    mount = f"36 1 8:1 / /run/initramfs/live ro - iso9660 /dev/{device} ro\n" if device else ""
+    (root / "proc/self").mkdir()
+    (root / "proc/self/mountinfo").write_text(mount)
+    assert has_disk_to_install_to(root, disks) is has
 
 
 def test_choices_are_what_the_image_has(tmp_path: Path) -> None:

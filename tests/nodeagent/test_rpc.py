@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from nodeagent.bell import Bell
 from nodeagent.events import BATCH, LONGEST, QUEUE, EventQueue
 from nodeagent.rpc import Answer, Rpc
 from nodelib.errors import Code, VirtnodeError
@@ -23,7 +24,7 @@ class FramesInMemory:
         """Keep a frame."""
         self.sent.append(json.loads(text))
 
-    def receive(self, timeout: float) -> str | None:
+    def receive(self, timeout: float, bell: Bell | None = None) -> str | None:
         """Give the next frame, or let the time pass."""
         if self.incoming:
             return self.incoming.pop(0)

@@ -10,10 +10,11 @@ from nodeagent.factory_reset import MARK, ask_for_reset
 from nodeagent.ssh_keys import keep_host_keys, restore_host_keys
 from nodeagent.state_disk import (
     DEVICE,
-    UNFINISHED,
+    UNDER_WAY,
     State,
     find_state,
     is_stateless,
+    mirrored_volume,
     mount_state,
     read_state,
     write_state,
@@ -30,11 +31,13 @@ class Tools:
     statuses: dict[str, int] = field(default_factory=dict)
     missing: str = ""
     calls: list[str] = field(default_factory=list)
+    words: list[tuple[str, ...]] = field(default_factory=list)
 
     def __call__(self, argv: Sequence[str | Path], *, check: bool, timeout: float) -> Result:
         """Run nothing."""
         words = tuple(str(word) for word in argv)
         self.calls.append(words[0])
+        self.words.append(words)
         if words[0] == self.missing or (check and self.statuses.get(words[0])):
             raise VirtnodeError(Code.FAILED, f"{words[0]} failed")
         return Result(words, self.statuses.get(words[0], 0), "", "")
@@ -51,6 +54,15 @@ def test_a_state_disk_is_mounted(tmp_path: Path) -> None:
         tools = Tools({"fsck": status})
         assert mount_state(machine(tmp_path), tools) == State("disk")
         assert tools.calls == ["udevadm", "fsck", "mount"]
+
+
+def test_a_udev_that_is_too_slow_does_not_cost_the_state(tmp_path: Path) -> None:
+    """The disk may be there all the same; of an installed node's, no other disk is waited for."""
+    assert mount_state(machine(tmp_path), Tools(missing="udevadm")) == State("disk")
+    tools = Tools(missing="udevadm")
+    root = machine(tmp_path / "named", cmdline="quiet node.state=AB-1")
+    assert mount_state(root, tools) == State("disk")
+    assert tools.words[0] == ("udevadm", "wait", "--timeout=60", str(root / "dev/disk/by-partuuid/ab-1"))
 
 
 def test_a_reset_that_was_asked_for_is_done_before_anything_is_read(tmp_path: Path) -> None:
@@ -94,11 +106,61 @@ def test_an_installed_disk_has_its_own(tmp_path: Path) -> None:
     assert "cannot be used" in mount_state(root, Tools({"fsck": 8})).problem
 
 
+def test_a_mirrored_state_is_started_by_udev(tmp_path: Path) -> None:
+    """Both disks are there, and the volume soon is; nobody interferes."""
+    root = machine(tmp_path, cmdline="quiet node.state=virtnode-1a2b3c4d-state/state")
+    volume = root / "dev/virtnode-1a2b3c4d-state/state"
+    volume.parent.mkdir(parents=True)
+    volume.touch()
+    tools = Tools()
+    assert find_state(root) == volume
+    assert mount_state(root, tools) == State("disk")
+    assert tools.calls == ["udevadm", "udevadm", "fsck", "mount"]
+
+
+LISTED_POOL = "  disk1 thin\n  guests thin-pool\n  [guests_tdata] {data}\n  [guests_tmeta] raid1\n"
+START_POOL = (
+    "lvchange --activate y --activationmode partial"
+    " --select lv_name=guests || pool_lv=guests virtnode-1a2b3c4d"
+)
+
+
+@pytest.mark.parametrize(
+    ("listed", "started"),
+    [("", []), (LISTED_POOL.format(data="raid1"), [START_POOL]), (LISTED_POOL.format(data="linear"), [])],
+    ids=["no pool", "a pool on both disks", "a pool that lacks a part"],
+)
+def test_a_mirrored_state_is_started_with_one_disk(tmp_path: Path, listed: str, started: list[str]) -> None:
+    """udev would wait for the other for ever: state first, then the group of guests' disks beside it."""
+    root = machine(tmp_path, cmdline="node.state=AB-1 node.state=virtnode-1a2b3c4d-state/state")
+    said: list[str] = []
+
+    def command(argv: Sequence[str | Path], *, check: bool, timeout: float) -> Result:
+        said.append(" ".join(map(str, argv)))
+        return Result(tuple(map(str, argv)), 5 if argv[0] == "vgchange" else 0, listed, "")
+
+    assert mount_state(root, command) == State("disk")
+    volume = root / "dev/virtnode-1a2b3c4d-state/state"
+    options = "rw,nosuid,nodev,noexec,noatime"
+    assert said[1:] == [
+        f"udevadm wait --timeout=20 {volume}",
+        "lvchange --activate y --activationmode degraded virtnode-1a2b3c4d-state/state",
+        "vgchange --activate y --activationmode degraded virtnode-1a2b3c4d",
+        "lvs --all --noheadings -o lv_name,segtype virtnode-1a2b3c4d",
+        *started,
+        f"fsck -p -T {volume}",
+        f"mount -o {options} {volume} {root / 'var/lib/virtnode'}",
+    ]
+    assert mirrored_volume(machine(tmp_path / "b", cmdline="node.state=AB-1")) == ""
+    assert mirrored_volume(machine(tmp_path / "c", cmdline="node.state=../../x")) == ""
+
+
 def test_nothing_of_an_unfinished_installation_is_used(tmp_path: Path) -> None:
     """Nor anything at all while one installs, so that it can be written."""
-    root = make_machine(machine(tmp_path), {UNFINISHED: ""})
-    assert find_state(root) is None
-    assert mount_state(root, Tools()) == State()
+    for number, name in enumerate(UNDER_WAY):
+        root = make_machine(machine(tmp_path / str(number)), {name: ""})
+        assert find_state(root) is None
+        assert mount_state(root, Tools()) == State()
     tools = Tools()
     assert mount_state(machine(tmp_path / "b", cmdline="node.install=ask"), tools) == State()
     assert tools.calls == []

@@ -11,6 +11,7 @@ import pytest
 
 from nodeagent.systemd_bus import JOB_SECONDS, SystemdBus, parse_links
 from nodelib.errors import Code, VirtnodeError
+from nodelib.places import Place, at
 
 DOUBLE = Path(__file__).with_name("system_double.py")
 CONFIGURATION = """\
@@ -114,7 +115,7 @@ def test_a_unit_that_fails_is_an_error(system: System) -> None:
     with pytest.raises(VirtnodeError) as caught:
         SystemdBus(system.address).restart("broken.service")
     assert (caught.value.code, caught.value.message) == (Code.FAILED, "broken.service failed")
-    assert caught.value.hint == "journalctl -b -u broken.service says why"
+    assert caught.value.hint == at(Place.UNIT, "broken.service")
 
 
 def test_a_unit_that_is_stopped_may_end_as_it_likes(system: System) -> None:

@@ -59,6 +59,11 @@ def test_file_systems_of_removable_disks_are_listed() -> None:
     assert found == (DRIVE, UsbDrive("/dev/sdc", "", "exfat", 7), UsbDrive("/dev/mmcblk0", "card", "ext4", 9))
 
 
+def test_lsblk_is_asked_for_a_tree() -> None:
+    """It puts partitions into their disks only where the disks' names are asked for, too."""
+    assert "NAME" in DRIVES_COMMAND[-1].split(",")
+
+
 @pytest.mark.parametrize(
     "device",
     [

@@ -122,6 +122,26 @@ def test_a_slot_on_trial_has_three_tries(disk: Path, tmp_path: Path) -> None:
         assert ("\ntrial=b\n" in environment(disk)) == ("next" in title)
 
 
+def test_a_kernel_on_trial_that_does_not_load_is_tried_again(disk: Path, tmp_path: Path) -> None:
+    """GRUB alone would show its menu until somebody comes; so it restarts, and the tries run out."""
+    fresh = tmp_path / "grubenv"
+    fresh.write_bytes(environment_block(slot="a", trial="b", tries="3"))
+    run(["mcopy", "-o", "-i", f"{disk}@@2M", fresh, "::grub/grubenv"])
+    grub = Grub(tmp_path, disk)
+    try:
+        start(grub, "Start the next one")
+        grub.wait_for("The system on trial cannot be loaded. Restarting ...")
+    finally:
+        grub.end()
+
+
+def test_nothing_restarts_by_itself_but_a_trial(grub: Grub) -> None:
+    """Of a system that is in force nobody knows a better one: the menu waits for whoever comes."""
+    grub.type(f"source ({DISK})/grub/grub.cfg")
+    grub.type('echo "falls back to <$fallback>"')
+    grub.wait_for("falls back to <>")
+
+
 def test_arguments_of_a_disk_image_are_read_beside_the_slot(disk: Path, tmp_path: Path) -> None:
     """What was embedded in the image stands in a file of its own, which an update leaves alone."""
     custom = tmp_path / "custom.cfg"

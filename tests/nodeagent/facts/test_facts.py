@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from nodeagent.clocks import Clocks
 from nodeagent.facts.collector import PROBE_AGAIN, PROBE_INTERVAL, FactsCollector, same_machine
+from nodeagent.facts.disks import LSBLK_COMMAND
 from nodeagent.facts.machine import collect_firmware, collect_hardware
 from nodeagent.facts.nics import read_lldp
 from nodeagent.facts.processor import read_range
 from nodeagent.facts.question import Question, start_thread
+from nodeagent.facts.routes import name_servers, read_gateways
 from nodeagent.facts.sources import CommandRunner, read_list, read_number, read_table
 from nodeagent.facts.virtualisation import (
     PROBE,
@@ -22,6 +25,7 @@ from nodeagent.facts.virtualisation import (
     collect_virtualisation,
     count_guests,
 )
+from nodeagent.lookout import Lookout
 from nodelib.codec import from_json, to_json
 from nodelib.facts import Cpu, Disk, Facts, LldpNeighbour, Memory, Nic, NumaNode, Virtualisation
 from nodelib.link import MAX_FRAME
@@ -79,6 +83,25 @@ def test_interfaces(facts: Facts) -> None:
     )
     assert (nics["eth1"].speed_mbps, nics["eth1"].link) == (None, False)
     assert nics["bond0"].addresses == ("192.0.2.5/24", "2001:db8::5/64")
+
+
+def test_the_way_out_is_read_from_the_kernels_tables(tmp_path: Path) -> None:
+    """Routers of both families by interface, and the name servers behind the node's own resolver."""
+    route6 = f"{'0' * 32} 00 {'0' * 32} 00 fe80{'0' * 27}1 00000400 00000001 00000000 00450003     eth0\n"
+    refuses = f"{'0' * 32} 00 {'0' * 32} 00 {'0' * 32} ffffffff 00000001 00000000 00200200       lo\n"
+    gateway = int.from_bytes(bytes((192, 0, 2, 1)), sys.byteorder)
+    head = "Iface\tDestination\tGateway \tFlags\n"
+    make_machine(
+        tmp_path,
+        {
+            "proc/net/route": f"{head}eth0\t00000000\t{gateway:08X}\t0003\neth0\t000200C0\t00000000\t0001\n",
+            "proc/net/ipv6_route": route6 + refuses,
+            "etc/resolv.conf": "nameserver 127.0.0.53\nnameserver 192.0.2.53\n",
+        },
+    )
+    assert read_gateways(tmp_path) == {"eth0": ("192.0.2.1", "fe80::1")}
+    assert name_servers(tmp_path) == ("192.0.2.53",)
+    assert read_gateways(tmp_path / "nothing") == {}
 
 
 def test_disks_say_what_is_on_them(facts: Facts) -> None:
@@ -151,6 +174,23 @@ def test_an_empty_machine_has_empty_facts(tmp_path: Path) -> None:
     commands = Commands({})
     found = FactsCollector(tmp_path, lambda: 0.0, command=commands, probe=commands, beside=at_once).collect()
     assert found == Facts(firmware=dataclasses.replace(found.firmware, kind="bios"))
+
+
+def test_disks_are_looked_at_when_some_have_come_or_gone(tmp_path: Path) -> None:
+    """A login to a target is seen at once; all else keeps its time."""
+    commands = Commands()
+    root = make_machine(tmp_path, MACHINE)
+    clocks = Clocks(monotonic=lambda: 1.0)
+    collector = FactsCollector(root, clocks.monotonic, command=commands, probe=commands, beside=at_once)
+    lookout = Lookout(root, clocks, commands, collector)
+    assert lookout.collect()
+    before = lookout.facts
+    commands.outputs[LSBLK_COMMAND] = {"blockdevices": [{"name": "sdz", "type": "disk", "size": 512}]}
+    assert not lookout.collect()
+    assert lookout.facts.disks == before.disks
+    lookout.look_at_disks()
+    assert [disk.name for disk in lookout.facts.disks] == ["sdz"]
+    assert dataclasses.replace(lookout.facts, disks=before.disks) == before
 
 
 def test_libvirt_is_asked_rarely_while_it_answers(tmp_path: Path) -> None:

@@ -12,10 +12,12 @@ from nodeagent.guests.libvirt_program import (
     LONGEST_WAIT,
     MOST_CONSOLES,
     PIECE,
+    SEE_GUESTS,
     Machines,
     Refusal,
     has_console,
 )
+from nodelib.places import Place, at
 from tests.nodeagent.guests.streams import FakeDomain, FakeLibvirt, FakeStream
 
 
@@ -232,3 +234,8 @@ def test_errors_of_a_real_libvirt_are_ours(real: Machines) -> None:
     dead = Machines(lambda: libvirt.open("qemu+unix:///system?socket=/nowhere"))
     dead.handle({"id": 2, "verb": "list"}, answers.append)
     assert "'unavailable'" in str(answers.pop())
+
+
+def test_its_hints_name_a_place_that_front_ends_know() -> None:
+    """The program loads nothing of ours, and writes the mark itself."""
+    assert at(Place.GUESTS) == SEE_GUESTS

@@ -17,23 +17,27 @@ from nodeagent import bus_service
 from nodeagent.bus_client import BusClient
 from nodeagent.bus_service import BusService
 from nodeagent.control import run_control
+from nodeagent.events import EventQueue
 from nodeagent.guard import Guard, Rules
 from nodeagent.guests.program import GuestProgram
-from nodeagent.main_loop import MainLoop
 from nodeagent.methods.guests import guests_methods
 from nodelib.bus_guests import (
     CONSOLE_CLOSE,
     CONSOLE_OPEN,
     CONSOLE_READ,
     CONSOLE_SEND,
+    GUEST_DO,
     GUESTS,
     ConsoleClose,
     ConsoleRead,
     ConsoleRequest,
     ConsoleSend,
+    GuestDeed,
+    GuestRequest,
 )
 from nodelib.errors import Code, VirtnodeError
 from nodelib.link import Nothing
+from nodelib.main_loop import MainLoop
 from tests.nodeagent.buses import private_bus
 from tests.nodeagent.engine_double import wait_for
 
@@ -50,6 +54,7 @@ class ScriptedProgram(GuestProgram):
         self.typed = ""
         self.more = threading.Event()
         self.over = False
+        self.state = "running"
 
     @property
     def pid(self) -> int | None:
@@ -60,7 +65,9 @@ class ScriptedProgram(GuestProgram):
         """Answer."""
         self.calls.append((verb, dict(words)))
         if verb == "list":
-            return [GUEST]
+            return [{**GUEST, "state": self.state}]
+        if verb == "do":
+            self.state = {"start": "running", "poweroff": "shut off"}.get(str(words["deed"]), self.state)
         if verb == "type":
             self.typed += str(words["text"])
             self.more.set()
@@ -76,8 +83,9 @@ class ScriptedProgram(GuestProgram):
 
 @dataclass
 class Ends:
-    """Stands for the agent: what ends with it."""
+    """Stands for the agent: what ends with it, and its events."""
 
+    events: EventQueue
     ends: list[Any] = field(default_factory=list)
 
     def at_stop(self, end: Any) -> None:  # noqa: ANN401 - a function
@@ -94,12 +102,13 @@ class Served:
 
     address: str
     program: ScriptedProgram
+    events: EventQueue
 
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     """Serve the methods about guests."""
-    agent: Any = Ends()
+    agent: Any = Ends(EventQueue(tmp_path, time.time))
     program = ScriptedProgram()
     with private_bus(tmp_path) as address:
         loop = MainLoop()
@@ -108,7 +117,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
         name = bus_service.own_name(connection)
         thread = threading.Thread(target=loop.run)
         thread.start()
-        yield Served(address, program)
+        yield Served(address, program, agent.events)
         program.more.set()
         for end in agent.ends:
             end()
@@ -125,6 +134,37 @@ def client(served: Served) -> Iterator[BusClient]:
     client = BusClient(served.address)
     yield client
     client.close()
+
+
+def test_what_is_done_to_a_machine_is_told(served: Served, client: BusClient) -> None:
+    """Each deed and each console that is opened: who, which machine, and its state before and after."""
+    for deed in (GuestDeed.SHUTDOWN, GuestDeed.POWEROFF, GuestDeed.START):
+        client.call(GUEST_DO, GuestRequest(UUID, deed))
+    client.call(CONSOLE_OPEN, ConsoleRequest(UUID))
+    told = [(one.kind, one.text, one.before, one.after) for one in served.events.waiting()]
+
+    def states(key: str, *values: str) -> list[dict[str, str]]:
+        return [{"uuid": UUID, key: value} for value in values]
+
+    assert told == [
+        (
+            "guest-shutdown",
+            "root asks to shut down the virtual machine vm1",
+            *states("state", "running", "running"),
+        ),
+        (
+            "guest-poweroff",
+            "root switches off the virtual machine vm1",
+            *states("state", "running", "shut off"),
+        ),
+        ("guest-start", "root starts the virtual machine vm1", *states("state", "shut off", "running")),
+        (
+            "guest-console",
+            "root opens the console of the virtual machine vm1",
+            *states("console", "closed", "open"),
+        ),
+    ]
+    assert {one.actor for one in served.events.waiting()} == {"root"}
 
 
 def test_a_console_is_its_openers_alone(served: Served, client: BusClient) -> None:

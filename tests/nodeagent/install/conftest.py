@@ -21,7 +21,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calls:
     folder, log = tmp_path / "bin", tmp_path / "log"
     folder.mkdir()
     log.touch()
-    for name in ("vgcreate", "vgchange", "lvcreate", "udevadm", "systemd-run"):
+    for name in ("vgcreate", "vgchange", "lvcreate", "lvconvert", "udevadm", "systemd-run"):
         (folder / name).write_text(FAKE.format(log=log, status=0))
         (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")

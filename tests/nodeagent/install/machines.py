@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nodeagent.events import EventQueue
+from nodeagent.install.disk_wait import Patience
 from nodeagent.install.disks import DISKS_COMMAND, GROUPS_COMMAND
 from nodeagent.install.installation import Installation, Surroundings
 from nodeagent.install.marker import Marker
@@ -53,8 +54,16 @@ class Machine:
     intent: InstallIntent = SMALL
     boot: str = ""
     posted: list[dict[str, object]] = field(default_factory=list)
+    couriers: list[Courier] = field(default_factory=list)
     fail: Callable[[], None] = lambda: None
     """What happens when boot files are read."""
+    facts: Facts = FACTS
+    now: float = 0.0
+    """Seconds on the clock of whoever waits for disks."""
+    arrivals: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+    """What happens to the machine while somebody waits, and when."""
+    settled: int = 0
+    """How often udev was waited for."""
 
     def __post_init__(self) -> None:
         """Lay the machine out; its only real disk is sda, a sparse file."""
@@ -87,7 +96,7 @@ class Machine:
         around = Surroundings(
             self.root,
             self.command,
-            lambda: FACTS,
+            lambda: self.facts,
             self.loaded,
             EventQueue(self.root, lambda: 1e9),
             lambda: 1e9,
@@ -98,9 +107,25 @@ class Machine:
             return prepare(root, plan, medium, marker, load=lambda root, medium: make_boot_files())
 
         def make_courier(url: str) -> Courier:
-            return Courier(url, lambda url, body: self.posted.append(json.loads(body)), pause=0.0)
+            courier = Courier(url, lambda url, body: self.posted.append(json.loads(body)), pause=0.0)
+            self.couriers.append(courier)
+            return courier
 
-        return Installation(around, prepare_work=prepare_work, make_courier=make_courier)
+        patience = Patience(self._settle, self._pause, lambda: self.now)
+        return Installation(around, prepare_work=prepare_work, make_courier=make_courier, patience=patience)
+
+    def _settle(self) -> None:
+        self.settled += 1
+
+    def _pause(self, seconds: float) -> None:
+        self.now += seconds
+        while self.arrivals and self.arrivals[0][0] <= self.now:
+            self.arrivals.pop(0)[1]()
+
+    def wait_for_news(self) -> None:
+        """Wait until all that was posted has arrived."""
+        for courier in self.couriers:
+            courier.finish(10)
 
     def events(self) -> list[str]:
         """Name what happened."""

@@ -13,7 +13,15 @@ from nodeagent.factory_reset import ask_for_reset, finish_reset
 from nodeagent.install.command_line import installed_arguments
 from nodeagent.install.preparation import STATE_FOLDER, gather_state
 from nodeagent.intent import LoadedIntent
-from nodeagent.intent_sources import EMBEDDED, FETCHED, MEDIUM, fetched_mark, find_asked, load_intent
+from nodeagent.intent_sources import (
+    CONFIG_URL,
+    EMBEDDED,
+    FETCHED,
+    MEDIUM,
+    fetched_mark,
+    find_asked,
+    load_intent,
+)
 from nodelib.config_area import ConfigArea, pack_area
 from tests.nodeagent.machines import make_machine
 from tests.nodeagent.test_boot_config import Mounts, folder
@@ -129,6 +137,13 @@ def test_what_was_fetched_is_in_force_on_the_disk(tmp_path: Path) -> None:
     )
     disk, arguments = first_start(tmp_path, root)
     assert f"node.config={URL}" in arguments
+    assert load_intent(disk, arguments).intent.system.hostname == "fetched"
+
+
+def test_what_a_dhcp_server_named_is_in_force_on_the_disk(tmp_path: Path) -> None:
+    """The URL goes along with its document: on the disk nothing waits for a lease."""
+    files = {"proc/cmdline": "quiet", FETCHED: FETCHED_TEXT, CONFIG_URL: f"{URL}\n"}
+    disk, arguments = first_start(tmp_path, make_machine(tmp_path / "medium", files))
     assert load_intent(disk, arguments).intent.system.hostname == "fetched"
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nodeagent.install.command_line import LIVE, installed_arguments
+from nodeagent.install.command_line import LIVE, installed_arguments, merged_arguments, shown_arguments
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,38 @@ def test_what_is_the_mediums_own_stays_behind(
         "node.state=u-2",
         *kept,
     )
+
+
+@pytest.mark.parametrize(
+    ("kept", "medium", "merged"),
+    [
+        ("quiet node.config=http://x/", "quiet", "quiet node.config=http://x/"),
+        ("ip=10.0.0.2::10.0.0.1:24 quiet", "quiet loglevel=3", "ip=10.0.0.2::10.0.0.1:24 quiet loglevel=3"),
+        ("loglevel=7 quiet", "loglevel=3", "quiet loglevel=3"),
+        ("loglevel=3 loglevel=7", "loglevel=3", "loglevel=3 loglevel=7"),
+        ("ip=a:eth0 quiet", "ip=a:eth0 ip=b:eth1", "quiet ip=a:eth0 ip=b:eth1"),
+        (
+            "console=ttyS0,115200n8 console=tty0 console=ttyS1",
+            "console=tty0 console=ttyS0,115200n8",
+            "console=ttyS0,115200n8 console=tty0 console=ttyS1",
+        ),
+        ("console=ttyS0 console=tty0", "console=ttyS1", "console=ttyS0 console=tty0 console=ttyS1"),
+        (
+            "root=live:PARTLABEL=virtnode-a rd.live.image node.state=old node.engine=e node.token=t",
+            "",
+            "node.engine=e node.token=t",
+        ),
+    ],
+)  # fmt: skip
+def test_a_node_that_is_kept_keeps_its_arguments(kept: str, medium: str, merged: str) -> None:
+    """A medium's come to them and win over the same name; a console is one more."""
+    assert merged_arguments(kept.split(), medium.split()) == tuple(merged.split())
+    given = installed_arguments(medium, "U-1", "U-2", from_network=False, kept=kept.split())
+    assert given == ("root=live:PARTUUID=u-1", *LIVE, "node.state=u-2", *merged.split())
+
+
+def test_a_plan_shows_no_token() -> None:
+    """It is on the boot partition of an image that was customised so, and nowhere else."""
+    assert shown_arguments(("node.token=secret", "a"), ()) == ("node.token=(hidden)", "a")
+    url = ("node.config=https://site:secret@boot.example.org/a.toml",)
+    assert shown_arguments(url, ()) == ("node.config=https://boot.example.org/a.toml(hidden)",)

@@ -151,3 +151,8 @@ def test_disks_are_listed_with_what_is_in_the_way() -> None:
     ):
         assert line in text
     assert disks_text(InstallView(())) == "there is no disk\n"
+    begun = InstallDisk("vdb", unfinished=True, begun=True, treasures=("virtnode-3f9a21c7", "vg0"))
+    text = disks_text(InstallView((begun,)))
+    assert "began and never ended" in text
+    assert "--wipe vg0" in text
+    assert "--wipe virtnode" not in text

@@ -196,6 +196,7 @@ def test_a_node_that_is_installed_already_looks_for_no_data_disks(tmp_path: Path
     machine.intent = dataclasses.replace(SMALL, data=("bus:nvme",))
     again = machine.installation()
     again.begin()
+    again.wait(60)
     assert "has this system already" in again.progress().step
 
 

@@ -2,15 +2,18 @@
 
 import dataclasses
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jsonschema_rs
 import pytest
 
-from nodelib.bus_install import InstallRequest, InstallRun, InstallState
+from nodelib.bus_install import InstallRequest, InstallRun, InstallState, Survey
+from nodelib.codec import from_json, to_json
 from nodelib.errors import Code, VirtnodeError
 from nodelib.run import run
 from tests.nodeagent.install.machines import SMALL, Machine, disk_row, part_row
+from tests.nodeagent.install.works import IMAGE_BYTES
 
 SCHEMA = Path(__file__).parents[3] / "docs/install-webhook.schema.json"
 REQUEST = InstallRequest("smallest")
@@ -98,13 +101,37 @@ def test_unattended_it_installs_and_says_so(tmp_path: Path) -> None:
     installation.wait(60)
     assert installation.progress().state is InstallState.SUCCEEDED
     assert [news["event"] for news in machine.posted] == ["started", "succeeded"]
-    validator = jsonschema_rs.validator_for(json.loads(SCHEMA.read_text()))
-    assert [str(error) for news in machine.posted for error in validator.iter_errors(news)] == []
+    assert_schema(machine.posted)
     machine.read_table()
     again = machine.installation()
     again.begin()
+    again.wait(60)
     assert again.progress().state is InstallState.IDLE
     assert "has this system already" in again.progress().step
+
+
+def test_unattended_it_leaves_alone_what_a_person_began(tmp_path: Path) -> None:
+    """Somebody was faster than the answer that it waited for: theirs goes on, and is not told twice."""
+    machine = Machine(tmp_path, [disk_row()], boot="smallest")
+    installation = machine.installation()
+    installation.hold("waits for its configuration", "")
+    installation.run(confirmed(machine), "root")
+    installation.hold("waits for its configuration", "")
+    installation.begin()
+    installation.wait(60)
+    assert (installation.progress().state, installation.progress().step) == (
+        InstallState.SUCCEEDED,
+        "installed",
+    )
+    installation.begin()
+    assert installation.progress().state is InstallState.SUCCEEDED
+    assert machine.events() == ["install-started", "install-succeeded"]
+
+
+def assert_schema(posted: Sequence[Mapping[str, object]]) -> None:
+    """Check documents against the published schema."""
+    validator = jsonschema_rs.validator_for(json.loads(SCHEMA.read_text()))
+    assert [str(error) for news in posted for error in validator.iter_errors(news)] == []
 
 
 @pytest.mark.parametrize(
@@ -117,15 +144,20 @@ def test_unattended_it_installs_and_says_so(tmp_path: Path) -> None:
     ],
 )
 def test_unattended_a_doubt_stops_it(tmp_path: Path, rows: list[dict[str, object]], words: str) -> None:
-    """Nothing is written, and the reason is shown to whoever comes by."""
-    machine = Machine(tmp_path, rows, boot="smallest")
+    """Nothing is written, the reason is shown to whoever comes by, and the webhook hears of it."""
+    intent = dataclasses.replace(SMALL, webhook="http://example.org/hook")
+    machine = Machine(tmp_path, rows, intent=intent, boot="smallest")
     installation = machine.installation()
     installation.begin()
+    installation.wait(60)
     now = installation.progress()
     assert now.state is InstallState.FAILED
     assert words in now.error
     assert words in installation.problems[-1]
     assert (tmp_path / "dev/sda").stat().st_blocks == 0
+    machine.wait_for_news()
+    assert [(news["event"], news["error"]) for news in machine.posted] == [("failed", now.error)]
+    assert_schema(machine.posted)
 
 
 @pytest.mark.parametrize("boot", ["", "ask"])
@@ -185,6 +217,10 @@ def test_state_is_kept_where_that_is_asked(tmp_path: Path) -> None:
     first.wait(60)
     machine.read_table()
     machine.intent = dataclasses.replace(SMALL, slot=32)
+    survey = first.survey()
+    assert {region.name: region.size for region in survey.layouts["sda"]}["virtnode-a"] == 16
+    assert survey.image_bytes == IMAGE_BYTES
+    assert from_json(Survey, to_json(survey)) == survey
     request = InstallRequest("/dev/sda", keep=True)
     plan = machine.installation().plan(request)
     assert plan.problems == ()

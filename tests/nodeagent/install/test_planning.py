@@ -1,5 +1,6 @@
 """What stands against an installation: one test for each refusal, and what a plan says."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from nodeagent.install.disks import DOMAIN_TAG, collect_install_disks
 from nodeagent.install.fat import FatWriter
 from nodeagent.install.medium import Medium, find_medium
 from nodelib.bus_install import InstallDisk, InstallRequest
-from nodelib.install_planning import Answer, Wanted, make_plan, plan_regions, read_wanted
+from nodelib.install_planning import NOTHING_KEPT, Answer, Wanted, make_plan, plan_regions, read_wanted
 from nodelib.slots import DATA, MEBIBYTE
 from tests.nodeagent.install.machines import Machine, disk, disk_row, part_row
 
@@ -69,8 +70,19 @@ def test_what_is_in_use_is_refused_whatever_is_confirmed(
     assert words in "; ".join(problems(found, wipe=("all",)))
 
 
-GROUP = {"pv_name": "/dev/sda2", "vg_name": "vg0", "vg_tags": ""}
+GROUP: dict[str, object] = {"pv_name": "/dev/sda2", "vg_name": "vg0", "vg_tags": ""}
 DOMAIN = {"pv_name": "/dev/sda2", "vg_name": "4f1c", "vg_tags": f"{DOMAIN_TAG},MDT_TYPE=Data"}
+RAIDS = (
+    "isw",
+    "ddf",
+    "lsi_mega",
+    "via",
+    "nvidia",
+    "promise_fasttrack",
+    "silicon_medley",
+    "adaptec",
+    "jmicron",
+)
 PV = disk_row(pttype="gpt", children=[part_row("sda2", fstype="LVM2_member")])
 
 
@@ -85,6 +97,15 @@ PV = disk_row(pttype="gpt", children=[part_row("sda2", fstype="LVM2_member")])
         (disk_row(fstype="ceph_bluestore"), (), "ceph"),
         (disk_row(children=[part_row("sda1", fstype="crypto_LUKS")]), (), "luks"),
         (disk_row(children=[part_row("sda1", fstype="VMFS_volume_member")]), (), "vmfs"),
+        (disk_row(children=[part_row("sda1", fstype="VMFS")]), (), "vmfs"),
+        (disk_row(children=[part_row("sda1", parttype="aa31e02a-400f-11db-9590-000c2911d1b8")]), (), "vmfs"),
+        (disk_row(children=[part_row("sda1", parttype="0xfb")]), (), "vmfs"),
+        *((disk_row(fstype=f"{kind}_raid_member"), (), "raid") for kind in RAIDS),
+        (disk_row(fstype="LVM1_member"), (), "lvm"),
+        (disk_row(fstype="stratis"), (), "stratis"),
+        (disk_row(fstype="ocfs2"), (), "ocfs2"),
+        (disk_row(fstype="gfs2"), (), "gfs2"),
+        (disk_row(fstype="mpath_member"), (), "multipath"),
     ],
 )
 def test_what_is_precious_must_be_named(
@@ -105,6 +126,59 @@ def test_unattended_nothing_is_erased_without_a_word(tmp_path: Path) -> None:
     assert problems(found) == ()
     assert "not empty" in problems(found, unattended=True)[0]
     assert problems(found, unattended=True, wipe=("contents",)) == ()
+
+
+NTFS = part_row("sda1", fstype="ntfs", label="Data")
+BOOT_PARTITION = part_row("sda1", size=2**20)
+VOLUME = {"name": "vg0-root", "type": "lvm", "fstype": "ext4", "mountpoints": [None]}
+MEMBER = part_row("sda2", fstype="LVM2_member", children=[VOLUME])
+EXT4 = part_row("sda3", fstype="ext4")
+
+
+@pytest.mark.parametrize(
+    ("children", "contents"),
+    [
+        ([NTFS, MEMBER], ("sda1",)),
+        ([MEMBER, EXT4], ("sda3",)),
+        ([MEMBER, part_row("sda3")], ("sda3",)),
+        ([BOOT_PARTITION, MEMBER], ()),
+        ([MEMBER], ()),
+    ],
+)
+def test_a_name_allows_nothing_beside_it(
+    tmp_path: Path, children: list[dict[str, object]], contents: tuple[str, ...]
+) -> None:
+    """Whoever may destroy a volume group may not yet destroy the file system next to it."""
+    found = seen(tmp_path, disk_row(pttype="gpt", children=children), groups=(GROUP,))
+    assert (found.treasures, found.contents) == (("vg0",), contents)
+    assert problems(found, wipe=("vg0",)) == ()
+    left = "; ".join(problems(found, wipe=("vg0",), unattended=True))
+    assert [name for name in ("sda1", "sda3") if f"not empty ({name});" in left] == list(contents)
+    assert bool(left) == bool(contents)
+    assert problems(found, wipe=("vg0", "contents"), unattended=True) == ()
+    assert "--wipe vg0" in problems(found, wipe=("contents",), unattended=True)[0]
+
+
+@pytest.mark.parametrize(
+    ("row", "contents"),
+    [
+        (disk_row(), ()),
+        (disk_row(fstype="ext4"), ("sda",)),
+        (disk_row(pttype="gpt"), ("sda",)),
+        (disk_row(pttype="gpt", children=[EXT4]), ("sda3",)),
+        (disk_row(fstype="linux_raid_member"), ()),
+    ],
+)
+def test_a_disk_without_partitions_has_contents_too(
+    tmp_path: Path, row: dict[str, object], contents: tuple[str, ...]
+) -> None:
+    """A file system on all of it, or a table alone."""
+    assert seen(tmp_path, row).contents == contents
+
+
+def test_what_was_recorded_before_is_careful_too() -> None:
+    """A machine's survey may be older than the word for contents."""
+    assert "it is not empty; " in problems(disk(holds=("sda1: ntfs",)), unattended=True)[0]
 
 
 def test_a_disk_says_what_is_on_it(tmp_path: Path) -> None:
@@ -155,8 +229,44 @@ def test_a_disk_with_the_disk_image_has_a_node(tmp_path: Path) -> None:
         writer.finish()
     found = collect_install_disks(tmp_path, machine.command, Medium(None))[0]
     assert (found.installed, found.unfinished, found.treasures) == ("virtnode", False, ("virtnode",))
+    assert found.contents == ()
     assert problems(found) == ()
     assert "--wipe virtnode" in problems(found, unattended=True)[0]
+
+
+OWN_GROUP = "virtnode-3f9a21c7"
+
+
+def under_way(name: str, tmp_path: Path) -> InstallDisk:
+    """See a disk whose installation ended when its volume group was made; slot A has this name."""
+    parts = [
+        part_row("sda2", partlabel="esp", start=2048),
+        part_row("sda3", partlabel=name),
+        part_row("sda5", partlabel="virtnode-state", fstype="ext4"),
+        part_row("sda6", partlabel="virtnode-data", fstype="LVM2_member"),
+    ]
+    group: dict[str, object] = {"pv_name": "/dev/sda6", "vg_name": OWN_GROUP, "vg_tags": ""}
+    return seen(tmp_path, disk_row(pttype="gpt", children=parts), groups=(group,))
+
+
+def test_what_began_from_nothing_is_begun_again_by_itself(tmp_path: Path) -> None:
+    """There is nothing to keep, and nothing that anybody could miss; its group is stopped all the same."""
+    found = under_way("virtnode-begun", tmp_path)
+    assert (found.unfinished, found.begun, found.treasures) == (True, True, (OWN_GROUP,))
+    assert problems(found, unattended=True) == ()
+    assert "no node is installed" in problems(found, keep=True)[0]
+    assert "never ended" in "; ".join(make_plan(Wanted("/dev/sda", False, (), Answer()), found).warnings)
+    foreign = dataclasses.replace(found, treasures=(OWN_GROUP, "raid"))
+    assert ["--wipe raid" in problem for problem in problems(foreign, unattended=True)] == [True]
+
+
+def test_what_replaced_a_node_has_its_state_and_data_still(tmp_path: Path) -> None:
+    """They are kept by whoever tries again, and destroyed by their name alone."""
+    found = under_way("virtnode-unfinished", tmp_path)
+    assert (found.unfinished, found.begun) == (True, False)
+    assert f"--wipe {OWN_GROUP}" in problems(found, unattended=True)[0]
+    assert f"--wipe {OWN_GROUP}" in problems(found)[0]
+    assert problems(found, keep=True) == ()
 
 
 def test_nothing_can_be_kept_where_nothing_is() -> None:
@@ -166,6 +276,41 @@ def test_nothing_can_be_kept_where_nothing_is() -> None:
     mounted = disk(installed="virtnode 0.1.0", refusals=("sda5 is mounted at /var/lib/virtnode",))
     assert problems(mounted, keep=True) == ()
     assert problems(mounted) != ()
+
+
+def test_a_configuration_keeps_what_there_is() -> None:
+    """A blank disk is installed to, and a node is kept; but a person's word is of one disk."""
+    wanted = read_wanted(InstallRequest("/dev/sda"), Answer(keep=True), "", 0, "").as_unattended()
+    blank, node = disk(), disk(installed="virtnode 0.1.0", holds=("sda1: vfat",), treasures=("virtnode",))
+    plan = make_plan(wanted.for_disk(blank), blank)
+    assert (plan.keep, plan.problems) == (False, ())
+    assert NOTHING_KEPT in plan.warnings
+    plan = make_plan(wanted.for_disk(node), node)
+    assert (plan.keep, plan.problems) == (True, ())
+    full = disk(holds=("sda1: ntfs",), contents=("sda1",))
+    assert "not empty" in make_plan(wanted.for_disk(full), full).problems[0]
+    asked = read_wanted(InstallRequest("/dev/sda", keep=True), Answer(keep=True), "", 0, "")
+    assert "no node is installed" in make_plan(asked.for_disk(blank), blank).problems[0]
+
+
+def test_a_configuration_that_keeps_nodes_destroys_none_elsewhere() -> None:
+    """A new disk beside the one with the node is not the reason to wipe that one as its mirror."""
+    answer = Answer(keep=True, wipe=("all",))
+    wanted = read_wanted(InstallRequest("/dev/sda"), answer, "", 0, "").as_unattended().for_disk(disk())
+    node = disk("sdb", installed="virtnode 0.1.0", treasures=("virtnode",))
+    assert "install.keep is true" in make_plan(wanted, disk(), mirror=node).problems[0]
+    assert "install.keep is true" in make_plan(wanted, disk(), data=(node,)).problems[0]
+
+
+def test_with_the_system_that_is_kept_no_earlier_one_is() -> None:
+    """The boot partition is written anew, without slot B's kernel: a plan does not say that it stays."""
+    wanted = Wanted("/dev/sda", True, (), Answer())
+    node = disk(installed="virtnode 0.1.0")
+    plan = make_plan(wanted, node, plan_regions(node, Answer()))
+    shown = {region.name: region.content for region in plan.regions}
+    assert (shown["virtnode-state"], shown["virtnode-data"]) == ("stays as it is", "stays as it is")
+    assert "starts no more" in shown["virtnode-b"]
+    assert "the systems of both slots" in plan.erased[0]
 
 
 def test_sizes_are_the_configurations() -> None:

@@ -10,7 +10,7 @@ from nodeagent.install.marker import read_marker
 from nodeagent.install.steps import check_esp_size, esp_files, installation_steps
 from nodelib.errors import VirtnodeError
 from nodelib.run import run
-from nodelib.slots import ESP, MEBIBYTE, SECTOR, SLOT_A, STATE, UNFINISHED
+from nodelib.slots import BEGUN, ESP, MEBIBYTE, SECTOR, SLOT_A, STATE, UNFINISHED
 from tests.conftest import Golden
 from tests.nodeagent.install.works import (
     BUILD,
@@ -88,7 +88,7 @@ def test_a_power_cut_leaves_nothing_that_looks_whole(tmp_path: Path, count: int)
     assert seen.menu_starts == finished
     if "table" in done:
         assert (SLOT_A in seen.names) == ("name" in done)
-        assert (UNFINISHED in seen.names) == ("name" not in done)
+        assert (BEGUN in seen.names) == ("name" not in done)
     marker = read_marker(work.device, work.region(ESP).start * MEBIBYTE)
     assert (marker is not None and marker.finished) == finished
     # Whoever tries again succeeds.
@@ -108,6 +108,7 @@ def test_a_power_cut_while_state_is_kept(tmp_path: Path, count: int) -> None:
     finished = count == len(KEEP)
     assert seen.menu_starts == (count == 0 or finished)
     assert (SLOT_A in seen.names) == (count == 0 or "name" in KEEP[:count])
+    assert (UNFINISHED in seen.names) == (SLOT_A not in seen.names)
     if 0 < count < len(KEEP):
         assert (seen.bios_starts == "grub") == ("bios" in KEEP[:count])
     assert state_sum(work.device, work.region(STATE).start) == before

@@ -83,6 +83,35 @@ def make_work(folder: Path, *, fill: str = "new", keep: bool = False) -> Work:
     )
 
 
+GROUP = "virtnode-00000001-state"
+PAIR_SIZES = {ESP: 128, SLOT_A: 8, STATE: 16}
+
+
+def make_pair(folder: Path, *, fill: str = "new", keep: bool = False) -> Work:
+    """Lay out an installation to `folder`/disk, mirrored on `folder`/twin; the state's volume is a file."""
+    volume = folder / "dev" / GROUP / "state"
+    volume.parent.mkdir(parents=True, exist_ok=True)
+    if not volume.exists():
+        volume.touch()
+        os.truncate(volume, 8 * MEBIBYTE)
+    work = make_work(folder, fill=fill, keep=keep)
+    regions = lay_out(PAIR_SIZES, mirrored=True)
+    new, names = identifiers(50), ("disk", *(region.name for region in regions))
+    others = {name: str(new()).upper() for name in names}
+    twins = []
+    for name, own in (("disk", dict(work.identifiers)), ("twin", others)):
+        device = folder / name
+        if not device.exists() or device.stat().st_size < (regions[-1].start + 18) * MEBIBYTE:
+            device.touch()
+            os.truncate(device, (regions[-1].start + regions[-1].size + 2) * MEBIBYTE)
+        state = f"{GROUP}/state"
+        arguments = installed_arguments("quiet node.install=ask", own[SLOT_A], state, from_network=False)
+        here = dataclasses.replace(work, device=device, identifiers=own, arguments=arguments)
+        here = dataclasses.replace(here, regions=regions, state_group=GROUP, volumes=folder / "dev")
+        twins.append(here)
+    return dataclasses.replace(twins[0], twin=twins[1])
+
+
 def make_foreign_disk(device: Path) -> None:
     """Put another system on a disk: boot code, a table, an ext4 and a FAT that starts by UEFI."""
     script = "label: gpt\nstart=2048, size=100000, type=uefi, name=foreign-esp\nstart=104448, type=linux\n"

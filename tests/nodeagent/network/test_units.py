@@ -1,10 +1,13 @@
 """systemd-networkd's units: their text. What networkd says of them is in test_networkd."""
 
+from pathlib import Path
+
 import pytest
 
 from nodeagent.intent import (
     BondIntent,
     BridgeIntent,
+    Intent,
     Match,
     NetworkIntent,
     NicIntent,
@@ -12,8 +15,11 @@ from nodeagent.intent import (
 )
 from nodeagent.intent_check import read_intent
 from nodeagent.intent_sources import parse_node_toml
+from nodeagent.network.setting import wanted
 from nodeagent.network.units import network_units
+from nodeagent.tree_files import TreeFiles
 from tests.conftest import Golden
+from tests.nodeagent.machines import make_machine
 from tests.nodeagent.node_trees import FULL
 
 ETH0 = Match(name="eth0")
@@ -50,3 +56,31 @@ def test_no_two_units_have_the_same_name(name: str) -> None:
     """One file for each link: the second would replace the first."""
     names = [unit.name for unit in network_units(NETWORKS[name])]
     assert len(set(names)) == len(names)
+
+
+def test_a_port_is_told_by_its_name_beside_its_mac_address(tmp_path: Path) -> None:
+    """As it is called now, a bond's member by its own address; what is not there keeps its address alone."""
+    make_machine(
+        tmp_path,
+        {
+            "sys/class/net/eth0/address": "52:54:00:00:00:01\n",
+            "sys/class/net/eth0/device/x": "",
+            "sys/class/net/eth1/address": "52:54:00:00:00:01\n",
+            "sys/class/net/eth1/bonding_slave/perm_hwaddr": "52:54:00:00:00:02\n",
+            "sys/class/net/eth1/device/x": "",
+            "sys/class/net/bond0/address": "52:54:00:00:00:01\n",
+        },
+    )
+    first, second, gone = (f"52:54:00:00:00:0{number}" for number in (1, 2, 3))
+    network = NetworkIntent(
+        nic=(NicIntent(match=Match(mac=first), ipv4=("192.0.2.5/24",), gateway4="192.0.2.1", ipv6="off"),),
+        bond=(BondIntent(name="bond1", members=(second, gone), ipv4="off", ipv6="off"),),
+    )
+    told = [one.text for one in wanted(Intent(network=network), TreeFiles(tmp_path)) if one.text]
+    assert told == [
+        f"eth0 ({first}): ipv4 192.0.2.5/24 via 192.0.2.1, ipv6 off",
+        f"bond1: bond (active-backup) of eth1 ({second}), {gone}",
+        "bond1: ipv4 off, ipv6 off",
+        f"eth1 ({second}): member of bond1",
+        f"{gone}: member of bond1",
+    ]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from nodeagent.facts.routes import name_servers
 from nodeagent.gateway import GatewayFinder
 from nodeagent.join_error import JoinError
 from nodeagent.ladder_checks import Gateway
@@ -17,7 +18,6 @@ from nodeagent.probes.blink import start_blinking
 from nodeagent.probes.checks import (
     Network,
     connects,
-    name_servers,
     probe_dns,
     probe_gateways,
     probe_host,

@@ -57,13 +57,14 @@ def test_what_iscsiadm_is_told() -> None:
     assert node_argv(TARGET, PORTAL, "--login") == words
 
 
-def test_targets_of_a_portal_are_listed(iscsiadm: FakeCommand) -> None:
-    """One line a target and portal; what is no such line is passed over."""
+def test_targets_of_a_portal_are_listed(iscsiadm: FakeCommand, tmp_path: Path) -> None:
+    """One line a target and portal; what is no such line is passed over. The driver is there by then."""
     out = f"192.0.2.9:3260,1 {TARGET}\n[2001:db8::9]:3260,-1 {TARGET}\nodd\n192.0.2.9:3260,1 {TARGET}\n"
     iscsiadm.on("discovery", out=out)
-    found = discover("192.0.2.9").targets
+    found = discover("192.0.2.9", tmp_path).targets
     assert found == (IscsiTarget(TARGET, "192.0.2.9:3260"), IscsiTarget(TARGET, "[2001:db8::9]:3260"))
     assert iscsiadm.calls == [["-m", "discovery", "-t", "sendtargets", "-p", "192.0.2.9:3260"]]
+    assert "modprobe@iscsi_tcp.service" in (tmp_path / "bin/systemctl.d/calls").read_text()
     assert read_targets("") == ()
 
 
@@ -138,11 +139,13 @@ def test_a_logout_forgets_the_record(iscsiadm: FakeCommand) -> None:
 
 
 @pytest.mark.parametrize("status", [*ERRORS, 6])
-def test_every_exit_status_is_a_sentence_and_a_hint(iscsiadm: FakeCommand, status: int) -> None:
+def test_every_exit_status_is_a_sentence_and_a_hint(
+    iscsiadm: FakeCommand, tmp_path: Path, status: int
+) -> None:
     """What iscsiadm's numbers mean is said; a number that nobody knows is told as it is."""
     iscsiadm.on("discovery", status=status, errors="iscsiadm: odd\n")
     with pytest.raises(VirtnodeError) as caught:
-        discover("192.0.2.9")
+        discover("192.0.2.9", tmp_path)
     assert caught.value.message.startswith("asking 192.0.2.9:3260: ")
     assert caught.value.hint
 
@@ -151,7 +154,7 @@ def test_an_image_without_iscsi_says_so(tmp_path: Path, monkeypatch: pytest.Monk
     """The program is missing."""
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(VirtnodeError) as caught:
-        discover("192.0.2.9")
+        discover("192.0.2.9", tmp_path)
     assert caught.value.code is Code.UNAVAILABLE
 
 

@@ -65,6 +65,10 @@ def test_an_export_that_can_be_mounted(systemd_run: FakeCommand) -> None:
             "mount.nfs: mounting 192.0.2.8:/srv failed, reason given by server: No such file or directory",
             "has no export /srv/vm images",
         ),
+        (
+            "mount.nfs: mount(2): No such file or directory\nmount.nfs: portmap query failed: RPC: Timed out",
+            "has no export /srv/vm images",
+        ),
         ("mount.nfs: Connection timed out", "does not answer"),
         ("mount.nfs: Connection refused", "refuses connections"),
         ("mount.nfs: Failed to resolve server x: Name or service not known", "is not found"),
@@ -127,11 +131,13 @@ def test_the_program_mounts_lists_and_unmounts(tmp_path: Path) -> None:
     """The one unmount comes whatever happened; mount's own status is passed on."""
     bin_folder, folder = tmp_path / "bin", tmp_path / "mnt"
     mount, umount = FakeCommand(bin_folder, "mount"), FakeCommand(bin_folder, "umount")
-    mount.on("nfs", files={str(folder / "a"): "", str(folder / "b"): ""})
+    mount.on(
+        "nfs", out="mount.nfs: timeout set for later\n", files={str(folder / "a"): "", str(folder / "b"): ""}
+    )
     argv = [sys.executable, "-I", str(PROGRAM), str(folder), "192.0.2.8:/srv", "ro"]
     done = subprocess.run(argv, env={"PATH": str(bin_folder)}, capture_output=True, text=True, check=True)
     assert done.stdout == "2\n"
-    assert mount.calls == [["-t", "nfs", "-o", "ro", "--", "192.0.2.8:/srv", str(folder)]]
+    assert mount.calls == [["-v", "-t", "nfs", "-o", "ro", "--", "192.0.2.8:/srv", str(folder)]]
     assert umount.calls == [["-l", "--", str(folder)]]
     mount.on("nfs", status=32, errors="mount.nfs: Connection refused\n")
     failed = subprocess.run(argv, env={"PATH": str(bin_folder)}, capture_output=True, text=True, check=False)

@@ -14,6 +14,7 @@ from nodeagent.update.health import Signs, find_missing, make_footing
 from nodeagent.update.plan import title_of
 from nodeagent.update.slot_disk import SLOT_PREFIX, SlotDisk
 from nodeagent.update.steps import UpdateWork, slot_arguments, update_steps
+from nodeagent.update.update import TELL_SECONDS
 from nodelib.bus_update import PackageChange, RollBack, UpdateRun, UpdateSource, UpdateState
 from nodelib.errors import Code, VirtnodeError
 from nodelib.ladder import Rung, Step, StepState
@@ -91,6 +92,19 @@ def test_an_update_is_written_tried_and_kept(world: World, tmp_path: Path) -> No
     world.update.begin()
     assert kinds(world)[-1] == "update-kept"
     check_disk(world)
+
+
+@pytest.mark.parametrize("is_connected", [True, False])
+def test_a_restart_waits_for_an_engine_that_listens(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_connected: bool
+) -> None:
+    """What was done is told before the node goes; where nobody listens it goes at once."""
+    waited: list[float] = []
+    monkeypatch.setattr(world.events, "wait_until_reported", waited.append)
+    world.signs = dataclasses.replace(world.signs, is_connected=is_connected)
+    update(world, bundle_for(tmp_path))
+    assert waited == [TELL_SECONDS] * is_connected
+    assert world.deeds == [("systemctl", "reboot")]
 
 
 def test_an_image_that_never_passes_is_taken_back(world: World, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Nodes for tests of updates: installed by the installer's own steps to a file, started from either slot."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,23 +133,41 @@ def start_slot(root: Path, work: Work, slot: str, trial: str = "") -> None:
     """Have a root look as if it was started from a slot."""
     identifier = work.identifiers[f"virtnode-{slot}"].lower()
     words = f"BOOT_IMAGE=/{slot}/vmlinuz root=live:PARTUUID={identifier} rd.live.image quiet"
+    words += f" node.state={work.state_group}/state" if work.state_group else ""
     (root / "proc").mkdir(parents=True, exist_ok=True)
     (root / "proc/cmdline").write_text(words + (f" node.trial={trial} panic=10" if trial else "") + "\n")
 
 
-def make_world(folder: Path) -> World:
-    """Install a node to a file, and start it from slot A."""
-    work = make_work(folder / "work")
+def plug_in(root: Path, work: Work, name: str) -> None:
+    """Have the kernel and udev know a disk and its partitions."""
+    for partition, number in (("virtnode-a", 3), ("virtnode-b", 4), (ESP, 2)):
+        link = root / "dev/disk/by-partuuid" / work.identifiers[partition].lower()
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(f"../../{name}{number}")
+        block = root / f"sys/devices/{name}/{name}{number}"
+        block.mkdir(parents=True)
+        (block / "uevent").write_text(f"DEVTYPE=partition\nPARTNAME={partition}\n")
+        (root / "sys/class/block").mkdir(parents=True, exist_ok=True)
+        (root / f"sys/class/block/{name}{number}").symlink_to(f"../../devices/{name}/{name}{number}")
+    (root / f"dev/{name}").symlink_to(work.device)
+
+
+def unplug(root: Path, work: Work, name: str) -> None:
+    """Take a disk away."""
+    for partition, number in (("virtnode-a", 3), ("virtnode-b", 4), (ESP, 2)):
+        (root / "dev/disk/by-partuuid" / work.identifiers[partition].lower()).unlink()
+        (root / f"sys/class/block/{name}{number}").unlink()
+    shutil.rmtree(root / f"sys/devices/{name}")
+    (root / f"dev/{name}").unlink()
+
+
+def make_world(folder: Path, work: Work | None = None) -> World:
+    """Install a node to a file, and start it from slot A; a mirrored one knows both disks."""
+    work = work or make_work(folder / "work")
     install(work)
     root = folder / "root"
-    for name, number in (("virtnode-a", 3), ("virtnode-b", 4), (ESP, 2)):
-        link = root / "dev/disk/by-partuuid" / work.identifiers[name].lower()
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(f"../../sda{number}")
-        (root / f"sys/devices/sda/sda{number}").mkdir(parents=True)
-        (root / "sys/class/block").mkdir(parents=True, exist_ok=True)
-        (root / f"sys/class/block/sda{number}").symlink_to(f"../../devices/sda/sda{number}")
-    (root / "dev/sda").symlink_to(work.device)
+    for name, one in zip(("sda", "sdb"), work.disks, strict=False):
+        plug_in(root, one, name)
     start_slot(root, work, "a")
     texts = {
         "proc/meminfo": "MemTotal: 1048576 kB\nMemAvailable: 102400 kB\n",
