@@ -12,7 +12,7 @@ from rich.table import Table
 
 from image.boot_menu import MenuEntry, read_menus
 from image.boot_methods import BootMethods, find_boot_methods, kernel_version
-from image.embedded import Embedded, describe_embedded, embedded_lines, hide_secret_arguments
+from image.embedded import Embedded, describe_embedded, embedded_lines
 from image.manifest import MANIFEST_NAME, read_manifest
 from image.medium import Kind, Medium, Partition, StoredFile, find_beside, open_medium
 from image.squashfs_reader import Superblock, read_superblock
@@ -20,6 +20,7 @@ from image.tables import make_console, make_table, megabytes
 from image.update_description import UpdateDescription, describe_update, update_lines
 from nodelib.errors import Code, VirtnodeError
 from nodelib.run import run
+from nodelib.secret_arguments import hide_secret_arguments
 
 _BOOT_WORDS = {
     "bios_cd": "BIOS from CD (El Torito)",

@@ -1,14 +1,14 @@
-"""What a node installs to disks, and whose updates it takes: GRUB for BIOS, sums of what starts it, keys."""
+"""What a node installs to disks, and whom it trusts: GRUB for BIOS, sums of what starts it, keys."""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from image.bases import BootFiles
-from image.config import Partition, PublicKey
+from image.config import ImageConfig, PublicKey
 from image.media.disk import make_disk_core
 from image.signing import SUFFIX
-from nodelib.update_bundle import TRUSTED_KEYS
 
 SIZE_KEYS = {"/boot/efi": ("esp", 128), "/": ("slot", 256), "/var/lib/virtnode": ("state", 64)}
 """Mount point of a `part` command: the key of [install] in the node's configuration, and its least MiB."""
@@ -41,9 +41,9 @@ def install_boot_set(root: Path, boot: BootFiles, kernel: Mapping[str, Path]) ->
         path.chmod(0o644)
 
 
-def install_update_keys(root: Path, keys: Sequence[PublicKey]) -> None:
-    """Let an image trust these keys about updates."""
-    folder = root / TRUSTED_KEYS
+def install_keys(root: Path, place: str, keys: Sequence[PublicKey]) -> None:
+    """Let an image trust these keys, about updates or about configurations as the place says."""
+    folder = root / place
     for key in keys:
         folder.mkdir(mode=0o755, exist_ok=True)
         path = folder / f"{key.name}{SUFFIX}"
@@ -51,15 +51,19 @@ def install_update_keys(root: Path, keys: Sequence[PublicKey]) -> None:
         path.chmod(0o644)
 
 
-def install_layout(root: Path, partitions: Sequence[Partition], *, thin_pool: bool = False) -> None:
-    """Let installations from this image use the layout of its kickstart, as the disk image does its sizes."""
-    asked = {partition.mountpoint: partition.size for partition in partitions}
+def install_defaults(root: Path, config: ImageConfig) -> None:
+    """Let installations from this image do what its kickstart says of disk, layout and end."""
+    asked = {partition.mountpoint: partition.size for partition in config.partitions}
     rows = [
         f"{key} = {max(asked[mountpoint], least)}"
         for mountpoint, (key, least) in SIZE_KEYS.items()
         if mountpoint in asked
     ]
-    if thin_pool:
+    words = {"rule": config.install_disk, "after": config.install_ends}
+    rows += [f"{key} = {json.dumps(value)}" for key, value in words.items() if value]
+    if config.install_erases:
+        rows.append('wipe = ["contents"]')
+    if config.thin_pool:
         rows.append("thin = true")
     if rows:
         path = root / NODE_TOML

@@ -10,7 +10,7 @@ from pathlib import Path
 from image.answers import newest_intent_version
 from image.artefacts import parse_os_release
 from image.bases import Package
-from image.boot_set import install_boot_set, install_layout, install_update_keys
+from image.boot_set import install_boot_set, install_defaults, install_keys
 from image.cache import Cache
 from image.configure import OVERLAY
 from image.doctor import find_missing
@@ -42,6 +42,7 @@ from image.tree import (
     write_package_list,
 )
 from image.workspace import open_workspace, publish
+from nodelib import config_area, update_bundle
 from nodelib.errors import Code, VirtnodeError
 
 logger = logging.getLogger(__name__)
@@ -86,10 +87,11 @@ def build_image(plan: ImagePlan, options: Options, steps: Steps) -> list[Path]:
             own = install_programs(root, options.sources.cache / "wheels")
             kernel = read_kernel_stage(stages)
             install_boot_set(root, kernel.boot, kernel_files(kernel))
-            install_layout(root, plan.config.partitions, thin_pool=plan.config.thin_pool)
+            install_defaults(root, plan.config)
             packages = read_package_list(stages.tree)
             install_package_list(root, name_versions(packages))
-            install_update_keys(root, plan.update_keys)
+            install_keys(root, update_bundle.TRUSTED_KEYS, plan.update_keys)
+            install_keys(root, config_area.TRUSTED_KEYS, plan.config.config_keys)
             write_build_id(plan, root)
             label_root(root)
         with steps.step("lint"):

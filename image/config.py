@@ -191,6 +191,8 @@ class ImageConfig:
     """Paths (absolute) of the keys that sign the repositories; the base's own keyring when empty."""
     update_keys: tuple[PublicKey, ...] = ()
     """Who may sign the updates that nodes take."""
+    config_keys: tuple[PublicKey, ...] = ()
+    """Who must sign what a medium says of its node; without any, nobody has to."""
     trim: Trim = Trim()
     url: Repository | None = None
     repositories: tuple[Repository, ...] = ()
@@ -217,6 +219,12 @@ class ImageConfig:
     partitions: tuple[Partition, ...] = ()
     thin_pool: bool = False
     """`logvol --thinpool`: an installation makes a thin pool of the volume group for guests."""
+    install_disk: str = ""
+    """`ignoredisk --only-use`: the device that an installation by nobody is for."""
+    install_erases: bool = False
+    """`clearpart --all`: it may erase partitions and file systems there."""
+    install_ends: str = ""
+    """`reboot` or `poweroff`, where the kickstart says one."""
     post_scripts: tuple[Script, ...] = field(default=())
 
 

@@ -1,7 +1,6 @@
 """What was embedded in a finished image, secrets hidden, and whether all the rest is as it was built."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +11,8 @@ from image.custom_places import Places, find_places_on
 from image.medium import Kind, Medium, find_artefact, find_beside, open_medium
 from image.sums import SUMS_NAME
 from nodelib.errors import Code, VirtnodeError
+from nodelib.secret_arguments import hide_secret_arguments
 
-SECRET_ARGUMENT = re.compile(r"\b(node\.token)=\S+")
-HIDDEN = "(hidden)"
 AS_BUILT, CHANGED, UNKNOWN = "as built", "CHANGED", "unknown"
 
 
@@ -44,11 +42,6 @@ def describe_embedded(medium: Medium, original: Path | None = None) -> Embedded:
         return Embedded(True, "", shown, bool(area.signature), arguments, rest)
     except (VirtnodeError, UnicodeDecodeError) as error:
         return Embedded(True, str(error), {}, False, arguments, rest)
-
-
-def hide_secret_arguments(arguments: str) -> str:
-    """Replace the kernel arguments that are secret."""
-    return SECRET_ARGUMENT.sub(rf"\1={HIDDEN}", arguments)
 
 
 def embedded_lines(embedded: Embedded) -> list[str]:

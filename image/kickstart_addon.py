@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from image.config import Origin, parse_size
+from image.config import Origin, PublicKey, parse_size
 from image.kickstart_draft import Draft, merged
 from image.kickstart_text import Problems, Section, split_words
 from image.signing import read_public_key
@@ -71,16 +71,24 @@ def _read_gpgkey(draft: Draft, origin: Origin, words: tuple[str, ...]) -> None:
 
 
 def _read_update_key(draft: Draft, origin: Origin, words: tuple[str, ...]) -> None:
-    path = _existing_file(draft.problems, origin, words[0])
+    _add_key(draft, origin, words[0], "update-key", draft.update_keys)
+
+
+def _read_config_key(draft: Draft, origin: Origin, words: tuple[str, ...]) -> None:
+    _add_key(draft, origin, words[0], "config-key", draft.config_keys)
+
+
+def _add_key(draft: Draft, origin: Origin, file: str, directive: str, keys: list[PublicKey]) -> None:
+    path = _existing_file(draft.problems, origin, file)
     if path is None:
         return
     try:
         key = read_public_key(path)
     except VirtnodeError as error:
-        draft.problems.add(origin, f"update-key: {error.message.replace(str(path), words[0])}", error.hint)
+        draft.problems.add(origin, f"{directive}: {error.message.replace(str(path), file)}", error.hint)
         return
-    if key not in draft.update_keys and draft.add_name(origin, "update-key", key.name):
-        draft.update_keys.append(key)
+    if key not in keys and draft.add_name(origin, directive, key.name):
+        keys.append(key)
 
 
 def _read_trim(draft: Draft, origin: Origin, words: tuple[str, ...]) -> None:
@@ -126,6 +134,7 @@ DIRECTIVES: dict[str, Directive] = {
     "suite": Directive("NAME, as in trixie or 43", _read_suite),
     "gpgkey": Directive("FILE", _read_gpgkey),
     "update-key": Directive("FILE", _read_update_key),
+    "config-key": Directive("FILE", _read_config_key),
     "size-budget": Directive("SIZE, as in 120MB", _read_size_budget),
     "keep-drivers": Directive("GROUP...", _read_keep_drivers, takes_many=True),
     "trim": Directive("FILE", _read_trim),

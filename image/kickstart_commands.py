@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from image.config import Origin, Partition, Repository
 from image.kickstart_accounts import read_group, read_rootpw, read_sshkey, read_user
 from image.kickstart_draft import Arguments, Draft
+from image.kickstart_install import read_clearpart, read_ignoredisk, reader_of_end
 from image.kickstart_network import check_ntp_server, read_firewall, read_network
 from image.kickstart_text import Problems, suggest
 
@@ -244,15 +245,19 @@ USER_WORDS = (
 
 HONOURED: dict[str, Honoured] = {
     "bootloader": Honoured(("--append=ARGUMENTS", "--timeout=SECONDS"), read_bootloader),
+    "clearpart": Honoured(("--all", "--initlabel", "--drives=NAME"), read_clearpart),
     "firewall": Honoured(
         ("--enabled", "--disabled", "--service=NAME,NAME", "--port=NUMBER:tcp,NUMBER:udp"), read_firewall
     ),
     "group": Honoured(("--name=NAME", "--gid=NUMBER"), read_group),
+    "ignoredisk": Honoured(("--only-use=NAME",), read_ignoredisk),
     "keyboard": Honoured(("KEYMAP", "--vckeymap=KEYMAP"), read_keyboard),
     "lang": Honoured(("LOCALE",), read_lang),
     "logvol": Honoured(THIN_POOL_WORDS[1:], read_logvol),
     "network": Honoured(NETWORK_WORDS, read_network),
     "part": Honoured(("MOUNTPOINT", "--size=MEBIBYTES", "--fstype=TYPE"), read_part),
+    "poweroff": Honoured((), reader_of_end("poweroff")),
+    "reboot": Honoured((), reader_of_end("reboot")),
     "repo": Honoured(("--name=NAME", "--baseurl=URL", *REPO_WORDS), read_repo, fedora_words=REPO_WORDS),
     "rootpw": Honoured(("--iscrypted", "HASH", "--lock"), read_rootpw, keeps_secret=True),
     "selinux": Honoured(("--enforcing", "--permissive", "--disabled"), read_selinux),

@@ -22,6 +22,9 @@ from image.config import (
 )
 from image.kickstart_text import Problems
 
+THE_DISK, ERASES, ENDS = "the disk to install to", "clearpart --all", "what an installation ends with"
+"""What the commands about installations say once."""
+
 
 def merged(known: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
     """Return both lists as one, in order, each entry once."""
@@ -65,6 +68,7 @@ class Draft:
     trim: Trim = field(default_factory=Trim)
     gpg_keys: list[str] = field(default_factory=list)
     update_keys: list[PublicKey] = field(default_factory=list)
+    config_keys: list[PublicKey] = field(default_factory=list)
     repositories: list[Repository] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
     users: list[User] = field(default_factory=list)
@@ -126,6 +130,7 @@ class Draft:
             size_budget=self.number("size-budget"),
             gpg_keys=tuple(self.gpg_keys),
             update_keys=tuple(self.update_keys),
+            config_keys=tuple(self.config_keys),
             trim=self.trim,
             url=url[0] if url and isinstance(url[0], Repository) else None,
             repositories=tuple(self.repositories),
@@ -149,5 +154,8 @@ class Draft:
             boot_timeout=ImageConfig.boot_timeout if timeout is None else timeout,
             partitions=tuple(self.partitions),
             thin_pool=self.setting("logvol --thinpool") is not None,
+            install_disk=self.text(THE_DISK),
+            install_erases=self.setting(ERASES) is not None,
+            install_ends=self.text(ENDS),
             post_scripts=tuple(self.post_scripts),
         )

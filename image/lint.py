@@ -27,6 +27,7 @@ _PROGRAM_DIRECTORIES = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/
 _NO_PROGRAMS_BELOW = ("/usr/lib/firmware/", "/usr/lib/modules/", "/usr/share/qemu/", "/usr/share/seabios/")
 _NO_PROGRAM_SUFFIXES = (".pyc", ".mo", ".gz", ".xz", ".py", ".h", ".conf", ".xml")
 _MADE_AT_RUN_TIME = ("/run/", "/proc/", "/sys/", "/dev/", "/var/", "/tmp/")
+_ALTERNATIVES = "/etc/alternatives/"
 _ENABLING_DIRECTORY = re.compile(r"/systemd/(system|user)/[^/]+\.(?:wants|requires|upholds)/([^/]+)$")
 
 
@@ -100,7 +101,7 @@ def check_rootfs(
         *_check_scripts(tree, paths),
         *_check_units(paths),
         *_check_links(tree, paths, index),
-        *_check_manifest(tree, index, [*ours, *allowances.generated]),
+        *_check_manifest(tree, paths, index, [*ours, *allowances.generated]),
     ]
     kept = _drop_allowed(problems, allowances.checks)
     return [f"{problem.path}: {problem.text}" for problem in sorted(kept, key=lambda problem: problem.path)]
@@ -194,11 +195,19 @@ def _check_links(tree: _Tree, paths: RootPaths, index: PackageIndex) -> Iterator
             yield _Problem("link", path, f"leads to {target}, which is in no package")
 
 
-def _check_manifest(tree: _Tree, index: PackageIndex, accounted: Sequence[str]) -> Iterator[_Problem]:
+def _check_manifest(
+    tree: _Tree, paths: RootPaths, index: PackageIndex, accounted: Sequence[str]
+) -> Iterator[_Problem]:
     known = re.compile("|".join(fnmatch.translate(glob) for glob in accounted) or "(?!)")
     for path in (*tree.files, *tree.links):
-        if path not in index.listed and not known.match(path):
+        if path not in index.listed and not known.match(path) and not _is_choice(paths, path):
             yield _Problem("manifest", path, "belongs to no package, and nothing says what made it")
+
+
+def _is_choice(paths: RootPaths, path: str) -> bool:
+    """Tell whether a path is one that update-alternatives made, for whatever package."""
+    link = Path(paths.host(path))
+    return link.is_symlink() and str(link.readlink()).startswith(_ALTERNATIVES)
 
 
 def _drop_allowed(problems: Sequence[_Problem], checks: Mapping[str, Mapping[str, str]]) -> list[_Problem]:

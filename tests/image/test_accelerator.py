@@ -4,8 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from image.accelerator import EXIT_STATUS, boot_sector, choose_accelerator, find_version, prove_kvm
+from image.accelerator import (
+    PROOFS,
+    choose_accelerator,
+    emulator,
+    find_version,
+    proof_command,
+    prove_kvm,
+)
+from image.boot_sector import EXIT_STATUS, boot_sector
 from nodelib.errors import Code, VirtnodeError
+from nodelib.run import run
 
 
 def fake_qemu(folder: Path, behaviour: str) -> str:
@@ -27,6 +36,14 @@ def fake_qemu(folder: Path, behaviour: str) -> str:
 def test_choice_follows_the_proof(tmp_path: Path, behaviour: str, name: str) -> None:
     """Only the status that the boot sector asks for is a proof."""
     assert choose_accelerator(fake_qemu(tmp_path, behaviour), kvm=tmp_path).name == name
+
+
+def test_kvm_that_loses_a_machine_now_and_then_is_not_chosen(tmp_path: Path) -> None:
+    """What ran a moment ago is tried again."""
+    runs = tmp_path / "runs"
+    count = f'echo >>"{runs}"; [ "$(wc -l <"{runs}")" -lt {PROOFS} ] && exit {EXIT_STATUS}; exit 1'
+    assert choose_accelerator(fake_qemu(tmp_path, count), kvm=tmp_path).name == "tcg"
+    assert len(runs.read_text().splitlines()) == PROOFS
 
 
 def test_host_without_kvm_is_not_asked_for_a_proof(tmp_path: Path) -> None:
@@ -60,3 +77,11 @@ def test_boot_sector_is_bootable() -> None:
     sector = boot_sector()
     assert len(sector) == 512
     assert sector.endswith(b"\x55\xaa")
+
+
+@pytest.mark.integration
+def test_boot_sector_gets_through(tmp_path: Path) -> None:
+    """A processor that works ends it with the status that is the proof."""
+    disk = tmp_path / "sector"
+    disk.write_bytes(boot_sector())
+    assert run(proof_command(emulator(find_version()), disk), check=False, timeout=60).status == EXIT_STATUS

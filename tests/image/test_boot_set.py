@@ -1,13 +1,14 @@
 """What a node installs to disks, as its root has it."""
 
+import dataclasses
 import hashlib
 from pathlib import Path
 
-from image.boot_set import PLACE, install_boot_set, install_layout, install_update_keys
-from image.config import Partition, PublicKey
+from image.boot_set import PLACE, install_boot_set, install_defaults, install_keys
+from image.config import ImageConfig, Partition, PublicKey
 from image.media.grub import installed_entry
 from nodeagent.install.boot_files import HOME, KERNEL, SUMS, read_sums
-from nodeagent.intent import VERSION
+from nodeagent.intent import VERSION, InstallIntent
 from nodeagent.intent_sources import load_intent
 from nodelib.run import run
 from nodelib.update_bundle import TRUSTED_KEYS
@@ -38,24 +39,37 @@ def test_the_medium_starts_the_disk_that_it_installed(tmp_path: Path) -> None:
     run(["grub-script-check", script])
 
 
-def test_sizes_of_the_kickstart_are_the_installers(tmp_path: Path) -> None:
-    """As far as it takes them; the rest stays as it is by default."""
+def test_what_the_kickstart_says_is_the_installers(tmp_path: Path) -> None:
+    """Sizes as far as it takes them, the disk, and what goes there; the rest stays as it is by default."""
     (tmp_path / "usr/lib/virtnode").mkdir(parents=True)
-    install_layout(tmp_path, ())
+    plain = ImageConfig(source=Path("node.ks"), base="debian")
+    install_defaults(tmp_path, plain)
     assert load_intent(tmp_path, "").document == {"version": VERSION}
-    install_layout(tmp_path, (Partition("/", 2048), Partition("/boot/efi", 64)), thin_pool=True)
+    partitions = (Partition("/", 2048), Partition("/boot/efi", 64))
+    config = dataclasses.replace(
+        plain,
+        partitions=partitions,
+        thin_pool=True,
+        install_disk="/dev/sda",
+        install_erases=True,
+        install_ends="poweroff",
+    )
+    install_defaults(tmp_path, config)
     loaded = load_intent(tmp_path, "")
     assert loaded.problems == ()
-    assert loaded.intent.install.thin
-    assert (loaded.intent.install.slot, loaded.intent.install.esp) == (2048, 128)
+    assert loaded.intent.install == InstallIntent(
+        rule="/dev/sda", wipe=("contents",), esp=128, slot=2048, thin=True, after="poweroff"
+    )
 
 
 def test_update_keys_are_where_nodes_look_for_them(tmp_path: Path) -> None:
     """Each in a file of its name that everybody may read; without any there is no folder."""
     (tmp_path / "usr/lib/virtnode").mkdir(parents=True)
-    install_update_keys(tmp_path, ())
+    install_keys(tmp_path, TRUSTED_KEYS, ())
     assert not (tmp_path / TRUSTED_KEYS).exists()
-    install_update_keys(tmp_path, [PublicKey("site", "12", "PEM\n"), PublicKey("next", "34", "PEM 2\n")])
+    install_keys(
+        tmp_path, TRUSTED_KEYS, [PublicKey("site", "12", "PEM\n"), PublicKey("next", "34", "PEM 2\n")]
+    )
     found = sorted((tmp_path / TRUSTED_KEYS).iterdir())
     assert {path.name: path.read_text() for path in found} == {"next.pem": "PEM 2\n", "site.pem": "PEM\n"}
     assert {path.stat().st_mode & 0o777 for path in found} == {0o644}

@@ -8,7 +8,7 @@ from image.bytecode import compile_libraries
 from image.chroot import run_in_root
 from image.tree import copy_tree
 
-MODULES = "asyncio, cryptography.x509, dbus, gi, json, libvirt, ssl, tomllib, urllib.request"
+MODULES = "asyncio, cryptography.x509, dbus, json, libvirt, ssl, tomllib, urllib.request"
 
 
 @pytest.mark.integration

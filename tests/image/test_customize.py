@@ -22,6 +22,8 @@ TOKEN = "tk-very-secret"
 OPTIONS = ("--engine", "engine.example.org", "--ca", PIN, "--token", TOKEN, "--ssh-key", SSH_KEY)
 KARGS = ("--karg", "hugepages=8", "--karg", "node.config=http://192.0.2.1/${mac}.toml?a=b")
 ADDED = "hugepages=8 node.config=http://192.0.2.1/${mac}.toml?a=b"
+SHOWN = ADDED.replace("?a=b", "(hidden)")
+"""What people see of it: the query of a URL may be secret."""
 NAME = "virtnode-0.1.0-x86_64"
 
 
@@ -60,8 +62,8 @@ def test_an_iso_is_customised_in_place_of_its_area_alone(media: Path, tmp_path: 
     for word in ("engine.example.org", PIN, TOKEN, SSH_KEY):
         assert word in payload
     found = describe_artefact(made, media / "SHA256SUMS")
-    assert (found.embedded.rest, found.embedded.arguments) == ("as built", ADDED)
-    assert all(entry.arguments.endswith(ADDED) for entry in found.menu)
+    assert (found.embedded.rest, found.embedded.arguments) == ("as built", SHOWN)
+    assert all(entry.arguments.endswith(SHOWN) for entry in found.menu)
     assert TOKEN not in json.dumps(found.embedded.config)
 
 
@@ -110,7 +112,7 @@ def test_a_pxe_folder_has_it_in_an_archive_and_in_three_menus(media: Path, tmp_p
     appends = [line for line in (made / "pxelinux.cfg/default").read_text().splitlines() if "APPEND" in line]
     assert len([line for line in appends if line.endswith(f" {ADDED}")]) == 4
     found = describe_artefact(made, media / "SHA256SUMS").embedded
-    assert (found.rest, found.arguments, found.has_area) == ("as built", ADDED, True)
+    assert (found.rest, found.arguments, found.has_area) == ("as built", SHOWN, True)
     (made / "vmlinuz").write_bytes(b"another")
     assert describe_artefact(made, media / "SHA256SUMS").embedded.rest == "CHANGED"
 
@@ -127,7 +129,7 @@ def test_a_disk_image_is_unpacked_and_packed_as_asked(
     assert [path.name for path in tmp_path.iterdir()] == [made.name]
     assert find_form(made) == Form(target)
     found = describe_artefact(made, media / f"{NAME}.qcow2")
-    assert (found.embedded.rest, found.embedded.arguments) == ("as built", ADDED)
+    assert (found.embedded.rest, found.embedded.arguments) == ("as built", SHOWN)
     assert found.embedded.config["engine"]["address"] == "engine.example.org"
 
 
@@ -198,13 +200,16 @@ def test_what_is_signed_says_so(media: Path, tmp_path: Path) -> None:
 def test_inspect_says_it_to_people_without_secrets(
     media: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Token and token argument are hidden, in the table and as JSON."""
+    """Tokens are hidden, and what a URL may hold of them, in the table and as JSON."""
     made = tmp_path / "mine.iso"
-    assert customize(media / f"{NAME}.iso", "-o", made, *OPTIONS, "--karg", f"node.token={TOKEN}") == 0
-    for words in ([], ["--json"]):
-        assert main(["inspect", str(made), "--original", str(media / f"{NAME}.iso"), *words]) == 0
+    url = f"node.config=https://site:{TOKEN}@boot.example.org/${{mac}}.toml?key={TOKEN}"
+    words = ("--karg", f"node.token={TOKEN}", "--karg", url)
+    assert customize(media / f"{NAME}.iso", "-o", made, *OPTIONS, *words) == 0
+    for more in ([], ["--json"]):
+        assert main(["inspect", str(made), "--original", str(media / f"{NAME}.iso"), *more]) == 0
         out = capsys.readouterr().out
         assert TOKEN not in out
+        assert "node.config=https://boot.example.org/${mac}.toml(hidden)" in out
         assert "engine.example.org" in out
         assert "node.token=(hidden)" in out
         assert "as built" in out

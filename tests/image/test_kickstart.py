@@ -64,6 +64,9 @@ part /boot/efi --fstype=efi --size=200
 part / --size=1000
 part /var/lib/virtnode --size=4000 --fstype=ext4
 logvol none --name=guests --vgname=virtnode --percent=98 --thinpool
+ignoredisk --only-use=disk/by-id/ata-boot
+clearpart --all --initlabel --drives=disk/by-id/ata-boot
+poweroff
 
 %packages --excludedocs --inst-langs=en:cs
 @^server
@@ -82,6 +85,7 @@ base fedora
 suite 43
 gpgkey key.asc
 update-key keys/site.pem
+config-key keys/site.pem
 size-budget 120MB   # 10^6 bytes
 trim trim/more.tmpl
 keep-drivers network storage
@@ -178,6 +182,7 @@ def test_addon_sections_add_up(complete: ImageConfig, tmp_path: Path) -> None:
     assert (complete.base, complete.suite, complete.size_budget) == ("fedora", "43", 120_000_000)
     assert complete.gpg_keys == (str(tmp_path.resolve() / "key.asc"),)
     assert complete.update_keys == (read_public_key(tmp_path / "keys/site.pem"),)
+    assert complete.config_keys == complete.update_keys
     assert complete.trim == Trim(
         keep_drivers=("storage", "gpu", "network"),
         templates=(tmp_path.resolve() / "trim/more.tmpl",),
@@ -237,6 +242,8 @@ def test_services_boot_and_disk(complete: ImageConfig) -> None:
         Partition("/var/lib/virtnode", 4000, "ext4"),
     )
     assert complete.thin_pool
+    assert complete.install_disk == "/dev/disk/by-id/ata-boot"
+    assert (complete.install_erases, complete.install_ends) == (True, "poweroff")
 
 
 def test_scripts(complete: ImageConfig, tmp_path: Path) -> None:
@@ -310,10 +317,28 @@ def test_plain_password_names_the_remedy(tmp_path: Path) -> None:
     assert "openssl passwd -6" in problem
 
 
+@pytest.mark.parametrize(
+    ("commands", "words"),
+    [
+        ("clearpart --none", "clearpart: option --none"),
+        ("clearpart", "clearpart without --all"),
+        ("clearpart --all --drives=sda,sdb", "clearpart --drives takes one disk"),
+        ("ignoredisk --only-use=sda,sdb", "ignoredisk --only-use takes one disk"),
+        ("ignoredisk --only-use=sd*", "ignoredisk --only-use takes one disk"),
+        ("ignoredisk --only-use=sda\nclearpart --all --drives=sdb", "the disk to install to is also given"),
+        ("reboot\npoweroff", "what an installation ends with is also given"),
+    ],
+)
+def test_what_is_said_of_an_installation_is_one_thing(tmp_path: Path, commands: str, words: str) -> None:
+    """One disk, all of it, and one end."""
+    (problem,) = problems_of(write(tmp_path, "wrong.ks", ADDON + commands + "\n"))
+    assert words in problem
+
+
 def test_paths_are_shown_as_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A path below the working directory is shown from there, also in included files."""
     write(tmp_path, "ks/parts/bad.ks", "text\n")
-    path = write(tmp_path, "ks/node.ks", ADDON + "%include parts/../parts/bad.ks\nreboot\n")
+    path = write(tmp_path, "ks/node.ks", ADDON + "%include parts/../parts/bad.ks\ngraphical\n")
     monkeypatch.chdir(tmp_path)
     for given in (path, Path("ks/node.ks"), Path("ks/../ks/node.ks")):
         starts = [problem.partition(": ")[0] for problem in problems_of(given)]

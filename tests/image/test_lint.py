@@ -214,7 +214,7 @@ def test_dangling_links(root: Path) -> None:
 
 
 def test_every_file_is_accounted_for(root: Path) -> None:
-    """A file is a package's (byte-code through its module), ours, or explained; else it is a problem."""
+    """A file is a package's (byte-code through its module), ours, a choice, or explained; else a problem."""
     make_tree(
         root,
         {
@@ -224,11 +224,15 @@ def test_every_file_is_accounted_for(root: Path) -> None:
             "/usr/lib/virtnode/agent.py": "",
             "/etc/machine-id": "",
             "/root/.bash_history": "",
+            "/etc/alternatives/vi": "->/usr/lib/py/m.py",
+            "/usr/bin/vi": "->/etc/alternatives/vi",
         },
     )
     owner = package("p", "/bin/sh", LIBC, "/lib64", "/bin", LOADER, "/usr/lib/py/m.py")
     complaint = "belongs to no package, and nothing says what made it"
-    assert check(root, owner, generated={"/etc/machine-id": "made at boot"}) == [
+    assert check(
+        root, owner, generated={"/etc/machine-id": "made at boot", "/etc/alternatives/*": "chosen"}
+    ) == [
         f"/root/.bash_history: {complaint}",
         f"/usr/lib/py/__pycache__/orphan.cpython-313.pyc: {complaint}",
     ]

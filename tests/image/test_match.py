@@ -1,6 +1,7 @@
 """Answers tried on recorded machines."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from image.main import main
 from nodelib.bus_install import InstallDisk, Survey
 from nodelib.codec import to_json
 from nodelib.facts import Facts
+from nodelib.slots import ESP, SLOT_A, STATE, lay_out
 
 GB = 10**9
 MACHINE = Survey(
@@ -81,6 +83,53 @@ def test_an_answer_that_does_not_fit_says_why(
     assert match(tmp_path, answer) == status
     captured = capsys.readouterr()
     assert words in captured.out + captured.err
+
+
+NODE = InstallDisk("sda", serial="A1", size_bytes=500 * GB, installed="virtnode 0.1.0", build="1a2b")
+SMALL_SLOTS = lay_out({ESP: 128, SLOT_A: 256, STATE: 64})
+
+
+def test_a_node_that_is_kept_has_the_slots_that_it_has(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A system larger than these is refused, as the node would, whatever the answer says of new ones."""
+    answer = '[install]\nrule = "smallest"\nkeep = true\n'
+    recorded = Survey(Facts(), (NODE,), layouts={"sda": SMALL_SLOTS}, image_bytes=300 << 20)
+    assert match(tmp_path, answer, to_json(recorded)) == 1
+    out = capsys.readouterr().out
+    assert "virtnode-a, 256 MiB" in out
+    assert "problem   this system has 300 MiB, and a slot 256 MiB" in out
+    assert match(tmp_path, answer, to_json(replace(recorded, image_bytes=200 << 20))) == 0
+    out = capsys.readouterr().out
+    assert "taken for one of 200 MiB" in out
+    assert "a medium of build 1a2b leaves sda as it is" in out
+    assert "lacks" not in out
+
+
+def test_what_the_record_lacks_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An older one has neither the partitions that are there nor the size of a system."""
+    answer = '[install]\nrule = "smallest"\nkeep = true\n'
+    assert match(tmp_path, answer, to_json(Survey(Facts(), (NODE,)))) == 0
+    out = capsys.readouterr().out
+    assert "lacks the size of a system" in out
+    assert "lacks the partitions that are there" in out
+
+
+def test_an_answer_that_keeps_nodes_fits_a_blank_disk(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says that nothing is kept, and uses the answer's own sizes."""
+    assert match(tmp_path, '[install]\nrule = "smallest"\nkeep = true\nslot = 2048\n') == 0
+    out = capsys.readouterr().out
+    assert "no node is installed here that could be kept" in out
+    assert "virtnode-a, 2048 MiB" in out
+    assert "partitions that are there" not in out
+
+
+def test_what_depends_on_the_image_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A thin pool needs programs that no record tells of."""
+    assert match(tmp_path, '[install]\nrule = "smallest"\nthin = true\n') == 0
+    assert "is known on the node alone" in capsys.readouterr().out.splitlines()[-1]
 
 
 @pytest.mark.parametrize("machine", ["{}", "nonsense", json.dumps({"facts": {}, "disks": [], "schema": 99})])
