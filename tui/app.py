@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from rich.color import ColorSystem
 from rich.console import RenderableType
@@ -14,6 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.scrollbar import ScrollBar, ScrollBarRender
+from textual.worker import get_current_worker
 
 from nodelib.bus_access import LOCK
 from nodelib.link import Nothing
@@ -21,13 +22,22 @@ from tui.client import NodeClient, Signal
 from tui.dialogue import Dialogue
 from tui.differences import Picture
 from tui.drawing import AsciiScrollBar, PlainFilter
+from tui.escape import know_digits
 from tui.frame import Frame
 from tui.look import Look
 from tui.seen import Seen
 from tui.texts import say
+from tui.type_ahead import TypeAhead
 from tui.watch import Watch
 
 logger = logging.getLogger(__name__)
+
+R = TypeVar("R")
+
+CALM = 60.0
+"""Seconds without a key after which nobody is taken to sit there."""
+SELDOM = 10.0
+"""Seconds between two looks at the meters then."""
 
 
 class ConsoleApp(App[None], inherit_bindings=False):
@@ -35,6 +45,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+l", "redraw", "frame.redraw", show=False, priority=True),
+        Binding("ctrl+d", "decide", "frame.pending_decide", key_display="^D", priority=True),
         # First of all: on a slow machine what is typed after Tab is there before a field has seen it.
         Binding("tab", "focus_next", show=False, priority=True),
         Binding("shift+tab", "focus_previous", show=False, priority=True),
@@ -60,21 +71,28 @@ class ConsoleApp(App[None], inherit_bindings=False):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
+        know_digits()
         self.look = look
         self.animation_level = "none"
         self.title = "virtnode"
-        self.node_watch = Watch(client, look.meters_every, self._on_news)
-        self.dialogue = Dialogue(self, client, self.node_watch, look, self._on_busy)
-        self._client = client
         self._clock = clock
         self._last_key = clock()
+        self.node_watch = Watch(client, self.meters_pause, self._on_news)
+        self.dialogue = Dialogue(self, client, self.node_watch, look, self._on_busy)
+        self._client = client
         self._pending_until = 0.0
-        self._frame = Frame(self.dialogue, first, clock, may_leave=look.may_leave)
+        self._frame = Frame(self.dialogue, first, may_leave=look.may_leave)
         self._picture = Picture()
+        self.type_ahead = TypeAhead(self, super().on_event)
         self._filters_of_look: list[LineFilter] = []
         if look.ascii or look.monochrome:
             self._filters_of_look = [PlainFilter(ascii=look.ascii, monochrome=look.monochrome)]
         ScrollBar.renderer = AsciiScrollBar if self._filters_of_look else ScrollBarRender
+
+    def meters_pause(self) -> float:
+        """Tell how many seconds to wait before the next look at the meters."""
+        every = self.look.meters_every
+        return max(every, SELDOM) if self._clock() - self._last_key >= CALM else every
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Tell what goes over each line before it is drawn."""
@@ -89,24 +107,36 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self.set_class(self.look.monochrome, "mono")
         self.set_class(self.look.ascii, "ascii")
         self._client.subscribe(self._hear)
+        self.run_worker(self.type_ahead.pass_on_forever(), group="keys")
         self.run_worker(self.node_watch.keep_status(), group="watch")
         self.run_worker(self.node_watch.keep_meters(), group="watch")
         self.set_interval(1.0, self._each_second)
 
     async def on_event(self, event: events.Event) -> None:
-        """Note when a key was pressed last, whoever takes it."""
-        if isinstance(event, events.Key | events.Paste):
+        """Note when a key was pressed last, whoever takes it; and let it wait for its turn."""
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
             self._last_key = self._clock()
-        await super().on_event(event)
+            self.type_ahead.take(event)
+        else:
+            await super().on_event(event)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave the keys that go from field to field to a virtual machine whose console has the focus."""
-        if action in ("focus_next", "focus_previous"):
-            return not getattr(self.focused, "TAKES_ALL_KEYS", False)
-        return super().check_action(action, parameters)
+    async def push_screen_wait(self, screen: Screen[R] | str, *, mode: str | None = None) -> Any:  # noqa: ANN401 - as Textual has it
+        """Show a dialog and wait for what it gives; what is typed meanwhile goes to it."""
+        if isinstance(screen, str):
+            return await super().push_screen_wait(screen, mode=mode)
+        with self.type_ahead.asking(get_current_worker(), screen):
+            return await super().push_screen_wait(screen, mode=mode)
 
     def _set_pointer_shape(self, shape: str) -> None:
         """Say nothing of it: a plain terminal shows the sequence as text."""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave Ctrl-D to a field while there is nothing to decide."""
+        return self._frame.may_decide if action == "decide" else super().check_action(action, parameters)
+
+    def action_decide(self) -> None:
+        """Ask about the change that waits."""
+        self._frame.decide()
 
     def action_redraw(self) -> None:
         """Draw everything anew: what other programs wrote over the screen goes."""

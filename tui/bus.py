@@ -8,7 +8,6 @@ from typing import Any, NoReturn, TypeVar
 
 import dbus
 import dbus.mainloop.glib
-from gi.repository import GLib
 
 from nodelib.bus import (
     BUS_NAME,
@@ -27,7 +26,9 @@ from nodelib.bus import (
 from nodelib.codec import decode_lenient, parse_json, to_json
 from nodelib.errors import Code, VirtnodeError
 from nodelib.link import Nothing, Verb
+from nodelib.main_loop import MainLoop
 from tui.client import TIMEOUT, Hear, Signal
+from tui.texts import say
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class BusNode:
         self._address = address
         self._hear: list[Hear] = []
         self._connection: dbus.connection.Connection | None = None
-        self._loop = GLib.MainLoop()
+        self._loop = MainLoop()
         self._thread = threading.Thread(target=self._loop.run, name="bus", daemon=True)
         self._thread.start()
 
@@ -78,7 +79,7 @@ class BusNode:
                 self._connection = None
                 settle(future, lambda: fail(failure))
 
-        self._soon(begin)
+        self._loop.call_soon(begin)
         return future
 
     def subscribe(self, hear: Hear) -> None:
@@ -88,15 +89,8 @@ class BusNode:
     def close(self) -> None:
         """Leave the bus."""
         self._hear.clear()
-        self._soon(self._leave)
+        self._loop.call_soon(self._leave)
         self._thread.join(timeout=2.0)
-
-    def _soon(self, work: Callable[[], None]) -> None:
-        def once() -> bool:
-            work()
-            return False
-
-        GLib.idle_add(once)
 
     def _connected(self) -> dbus.connection.Connection:
         if self._connection is None or not self._connection.get_is_connected():
@@ -156,15 +150,17 @@ def translate(error: dbus.exceptions.DBusException) -> VirtnodeError:
         return make_error(name, decode_lenient(Failure, parse_json(text)))
     kind = name.rpartition(".")[2]
     if kind == "AccessDenied":
-        return VirtnodeError(
-            Code.DENIED, "you may not talk to the agent", "become a member of the group virtnode"
-        )
+        return explain(Code.DENIED, "denied")
+    if kind == "NoReply" and "disconnected" not in text:
+        # It is there: the bus says so otherwise where the other end left in the middle of a call.
+        return explain(Code.UNAVAILABLE, "slow")
     if kind.startswith(ABSENT):
-        return VirtnodeError(Code.UNAVAILABLE, "it is not running", "its journal may say why")
+        return explain(Code.UNAVAILABLE, "absent")
     if kind == "UnknownMethod":
-        return VirtnodeError(
-            Code.NOT_FOUND,
-            "the agent knows no such method",
-            "it is older than this console: restart virtnode-agent",
-        )
-    return VirtnodeError(Code.FAILED, f"the bus says: {text}", "the journal of virtnode-agent may say more")
+        return explain(Code.NOT_FOUND, "no_method")
+    return explain(Code.FAILED, "failed", text=text)
+
+
+def explain(code: Code, key: str, **values: str) -> VirtnodeError:
+    """Make an error in the catalogue's words."""
+    return VirtnodeError(code, say(f"bus.{key}", **values), say(f"bus.{key}_hint"))

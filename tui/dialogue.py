@@ -8,11 +8,9 @@ from typing import Any, TypeVar
 from textual.app import App
 from textual.screen import ModalScreen
 
-from nodelib import bus_update
 from nodelib.bus import (
     CONFIG_APPLY,
     CONFIG_PLAN,
-    GUARDED,
     PlanRequest,
 )
 from nodelib.bus_access import ACCESS, UNLOCK, UnlockRequest
@@ -62,8 +60,7 @@ class Dialogue:
         try:
             return await self._call(verb, request, timeout)
         except VirtnodeError as error:
-            guarded = verb.name in GUARDED or verb in bus_update.GUARDED
-            if error.code is not Code.DENIED or not guarded or not await self._unlock():
+            if error.code is not Code.DENIED or not is_guarded(verb) or not await self._unlock():
                 raise
         return await self._call(verb, request, timeout)
 
@@ -95,20 +92,23 @@ class Dialogue:
         """Let one of a list be chosen, by arrows or by typing a part of it; None for Esc."""
         return await self.show(ChoiceDialog(title, choices, current))
 
-    async def apply(self, patch: Mapping[str, Any], window: float = WINDOW) -> bool:
+    async def apply(self, patch: Mapping[str, Any], window: float = WINDOW, *, unchanged: str = "") -> bool:
         """Show what a change of the configuration would do, apply it if the person says so.
 
         What then waits for its confirmation is asked about by the frame. False where nothing was applied.
-        Raises what the agent says against the patch.
+        `unchanged` is told of what changes nothing but is decided all the same. Raises what the agent says
+        against the patch.
         """
         plan = await self.ask(CONFIG_PLAN, PlanRequest(patch))
-        if not plan.changes:
+        if not plan.changes and not unchanged:
             await self.tell(say("dialog.preview_none"))
             return False
-        if not await self.show(PreviewDialog(plan.changes, int(window))):
+        if plan.changes and not await self.show(PreviewDialog(plan.changes, int(window))):
             return False
         await self.ask(CONFIG_APPLY, ApplyRequest(patch, window))
         await self.refresh()
+        if not plan.changes:
+            await self.tell(unchanged)
         return True
 
     async def show(self, dialog: ModalScreen[R]) -> R | None:
@@ -156,3 +156,11 @@ class Dialogue:
             else:
                 await self.refresh()
                 return True
+
+
+def is_guarded(verb: Verb[Any, Any]) -> bool:
+    """Tell whether a password gates a method."""
+    # Only who was refused wants to know, and most of the methods are of screens that nobody opened.
+    from nodelib.bus_methods import GUARDED
+
+    return verb.name in GUARDED

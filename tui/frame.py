@@ -1,11 +1,10 @@
 """The frame: title bar, menu, the open page, footer; and what every key of it does."""
 
-from collections.abc import Callable
 from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import ActiveBinding, Binding, BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal
 from textual.css.query import NoMatches
 from textual.screen import Screen
@@ -13,24 +12,23 @@ from textual.screen import Screen
 from nodelib.bus import CONFIG_CONFIRM, CONFIG_REVERT, PendingChange, RevertRequest
 from nodelib.link import ConfirmRequest
 from tui.dialogs.choice import Choice
-from tui.dialogs.message import MessageDialog
+from tui.dialogs.help import HelpDialog
 from tui.dialogs.pending import PendingDialog
 from tui.dialogue import Dialogue
-from tui.frame_parts import Banner, Footer, Menu, TitleBar
+from tui.frame_parts import Banner, Menu, TitleBar
 from tui.login import LOGIN_WANTED, wants_login
 from tui.page import Page
+from tui.palette import Palette, frame_choice
 from tui.power import ask_power
-from tui.screen_table import SCREENS, digit, page_class
+from tui.screen_table import SCREENS, digit, load_page, page_class
 from tui.seen import Seen
 from tui.texts import say
+from tui.widgets.footer import Footer, find_hints, hint_of
 
-PAGE_KEYS: list[BindingType] = [Binding(digit(key), f"digit('{key}')", show=False) for key in SCREENS]
+PAGE_KEYS: list[BindingType] = [Binding(digit(key), f"open('{key}')", show=False) for key in SCREENS]
 
 LOG_IN = "log_in"
 """The action that leaves for a login prompt."""
-AFTER_ESC = {"1": "help", "2": "customise", "0": "power"}
-"""What a digit means at once after Esc: function keys get lost on many serial lines."""
-ESC_SECONDS = 1.0
 
 
 class Frame(Screen[None]):
@@ -38,17 +36,13 @@ class Frame(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *PAGE_KEYS,
-        # Textual takes Esc and a digit in one go for what the Option key of one maker's keyboards types.
-        Binding(
-            "f1,ctrl+g,question_mark,alt+1,inverted_exclamation_mark", "help", "frame.help", key_display="F1"
-        ),
-        Binding("f2,ctrl+o,alt+2,trade_mark_sign", "customise", "frame.customise", key_display="F2"),
-        Binding("f12,ctrl+t,alt+0,º", "power", "frame.power", key_display="F12"),
+        Binding("f1,ctrl+g,question_mark", "help", "frame.help", key_display="F1"),
+        Binding("f2,ctrl+o", "customise", "frame.customise", key_display="F2"),
+        Binding("f12,ctrl+t", "power", "frame.power", key_display="F12"),
         Binding("escape", "back", "frame.back", key_display="Esc"),
         Binding("ctrl+p", "find", "frame.palette", key_display="^P"),
         Binding("pageup", "scroll(-1)", show=False),
         Binding("pagedown", "scroll(1)", show=False),
-        Binding("ctrl+d", "decide", "frame.pending_decide", show=False),
         Binding("q", "quit_session", "frame.leave", key_display="q"),
     ]
     DEFAULT_CSS = """
@@ -57,14 +51,10 @@ class Frame(Screen[None]):
     Frame #content { width: 1fr; height: 1fr; }
     """
 
-    def __init__(
-        self, dialogue: Dialogue, first: str, clock: Callable[[], float], *, may_leave: bool
-    ) -> None:
+    def __init__(self, dialogue: Dialogue, first: str, *, may_leave: bool) -> None:
         super().__init__()
         self._dialogue = dialogue
         self._first = first
-        self._clock = clock
-        self._escaped = -ESC_SECONDS
         self._may_leave = may_leave
         self._seen = Seen()
         self._asked = ""
@@ -107,17 +97,36 @@ class Frame(Screen[None]):
         elif pending is not None and pending.ticket != self._asked:
             self._asked = pending.ticket
             self.run_worker(self._ask_pending(pending))
+        if (pending is None) != (before.status.pending is None):
+            for screen in self.app.screen_stack:
+                screen.refresh_bindings()
 
     def take_busy(self, busy: bool) -> None:
         """Show that a call is under way."""
-        self.query_one(TitleBar).take_busy(busy)
+        # A call may end while the screen is taken down.
+        for bar in self.query(TitleBar):
+            bar.take_busy(busy)
 
     def count_down(self, seconds: int) -> None:
         """Show how long a pending change waits."""
-        self.query_one("#pending", Banner).tell(say("frame.pending", seconds=seconds))
+        in_console = self.focused is not None and self.focused.check_consume_key("ctrl+d", None)
+        # The clock may tick while the screen is not laid out yet, or is taken down.
+        for banner in self.query("#pending").results(Banner):
+            banner.tell(say("frame.pending_console" if in_console else "frame.pending", seconds=seconds))
         for screen in self.app.screen_stack:
             if isinstance(screen, PendingDialog) and screen.is_mounted:
                 screen.count(seconds)
+
+    @property
+    def may_decide(self) -> bool:
+        """A change waits, and no dialog asks about it."""
+        asked = any(isinstance(screen, PendingDialog) for screen in self.app.screen_stack)
+        return self._seen.status.pending is not None and not asked
+
+    def decide(self) -> None:
+        """Ask again about the change that waits."""
+        if self._seen.status.pending is not None:
+            self.run_worker(self._ask_pending(self._seen.status.pending))
 
     async def open_page(self, key: str) -> None:
         """Open a page; it is made when it is needed first, and keeps what was typed."""
@@ -150,23 +159,15 @@ class Frame(Screen[None]):
         elif self.page is not None:
             self.page.scroll_page_down(animate=False)
 
-    async def action_digit(self, key: str) -> None:
-        """Open a page by its digit; at once after Esc some digits are function keys."""
-        action = AFTER_ESC.get(digit(key))
-        if action is not None and self._clock() - self._escaped < ESC_SECONDS:
-            self._escaped = -ESC_SECONDS
-            await self.run_action(action)
-        else:
-            await self.action_open(key)
-
     def action_back(self) -> None:
         """Go to the menu."""
-        self._escaped = self._clock()
         self.query_one(Menu).focus()
 
     def action_help(self) -> None:
         """Show the keys."""
-        self.app.push_screen(MessageDialog(say("help.keys"), title=say("help.title")))
+        title = say(f"{self.page.KEY}.title") if self.page is not None else ""
+        hints = [hint_of(binding) for binding in self._page_keys if binding.description]
+        self.app.push_screen(HelpDialog(title, hints))
 
     def action_customise(self) -> None:
         """Offer the screens with settings."""
@@ -188,11 +189,6 @@ class Frame(Screen[None]):
         """End the session."""
         self.app.exit()
 
-    def action_decide(self) -> None:
-        """Ask again about the pending change."""
-        if self._seen.status.pending is not None:
-            self.run_worker(self._ask_pending(self._seen.status.pending))
-
     async def on_key(self, event: events.Key) -> None:
         """Let the open page's keys work wherever the focus is; a field has taken what was typed before."""
         page = self.page
@@ -209,7 +205,7 @@ class Frame(Screen[None]):
         return action != LOG_IN or self._dialogue.look.may_log_in
 
     async def _customise(self) -> None:
-        keys = [key for key in SCREENS if page_class(key).SETTINGS]
+        keys = [key for key in SCREENS if (await load_page(key)).SETTINGS]
         choices = [*(Choice(key, say(f"{key}.title")) for key in keys), *self._login_choice()]
         chosen = await self._dialogue.choose(say("dialog.customise"), choices)
         if chosen == LOG_IN:
@@ -229,17 +225,7 @@ class Frame(Screen[None]):
         return [Choice(LOG_IN, say("frame.login"))] if self._dialogue.look.may_log_in else []
 
     async def _find(self) -> None:
-        choices = []
-        for key in SCREENS:
-            title = say(f"{key}.title")
-            choices.append(Choice(key, say("frame.open_page", title=title)))
-            for binding in page_class(key).BINDINGS:
-                if isinstance(binding, Binding) and binding.description:
-                    text = f"{title}: {say(binding.description)}"
-                    choices.append(Choice(f"{key} {binding.action}", text))
-        choices += [Choice(f" {action}", say(text)) for action, text in GLOBAL_ACTIONS.items()]
-        choices += [Choice(f" {choice.value}", choice.text) for choice in self._login_choice()]
-        chosen = await self._dialogue.choose(say("dialog.palette"), choices)
+        chosen = await self._dialogue.show(Palette(self._own_choices()))
         if chosen is None:
             return
         key, _, action = chosen.partition(" ")
@@ -247,6 +233,17 @@ class Frame(Screen[None]):
             await self.action_open(key)
         if action:
             await self.app.run_action(action, self.page if key and self.page else self)
+
+    def _own_choices(self) -> list[Choice]:
+        """Offer what the frame does, as far as it does it now."""
+        choices = [frame_choice(*words) for words in OWN_ACTIONS]
+        if self.may_decide:
+            choices.append(frame_choice("app.decide", "frame.pending_decide", "^D"))
+        if self._dialogue.look.may_log_in:
+            choices.append(frame_choice(LOG_IN, "frame.login"))
+        if self._may_leave:
+            choices.append(frame_choice("quit_session", "frame.leave_session", "q"))
+        return choices
 
     async def _ask_pending(self, pending: PendingChange) -> None:
         dialog = PendingDialog(pending.ticket, pending.changes, int(pending.seconds_left))
@@ -266,7 +263,7 @@ class Frame(Screen[None]):
         self.query_one("#pending", Banner).tell("")
         for screen in self.app.screen_stack:
             if isinstance(screen, PendingDialog):
-                screen.dismiss(None)
+                screen.end()
         if self.page is not None:
             self.page.open(self._seen)
 
@@ -274,25 +271,20 @@ class Frame(Screen[None]):
         self._show_keys()
 
     def _show_keys(self) -> None:
-        page_keys = list(self.page.key_table.values()) if self.page is not None else []
-        self.query_one(Footer).tell(shown_keys(page_keys, self.active_bindings))
+        # Like the clock, the focus may move while the screen is taken down.
+        for footer in self.query(Footer):
+            footer.tell(find_hints(self, self._page_keys))
+
+    @property
+    def _page_keys(self) -> list[Binding]:
+        """The keys of the open page, each once."""
+        return list(dict.fromkeys(self.page.key_table.values())) if self.page is not None else []
 
 
-GLOBAL_ACTIONS = {
-    "help": "frame.help",
-    "customise": "frame.customise",
-    "power": "frame.power",
-    "app.redraw": "frame.redraw",
-}
-"""What the palette offers beside the pages and their actions."""
-
-
-def shown_keys(page_keys: list[Binding], active: dict[str, ActiveBinding]) -> list[tuple[str, str]]:
-    """List the keys that a footer shows, each action once: help, the page's, then the rest."""
-    shown: dict[str, tuple[str, str]] = {"help": ("F1", say("frame.help"))}
-    others = [binding for _, binding, enabled, _ in active.values() if enabled]
-    for binding in (*page_keys, *others):
-        if binding.show and binding.description:
-            key = binding.key_display or binding.key.split(",")[0]
-            shown.setdefault(binding.action, (key, say(binding.description)))
-    return list(shown.values())
+OWN_ACTIONS = (
+    ("help", "frame.help", "F1"),
+    ("customise", "frame.customise", "F2"),
+    ("power", "frame.power", "F12"),
+    ("app.redraw", "frame.redraw", "^L"),
+)
+"""What the palette offers beside the pages and their actions: action, text, key."""

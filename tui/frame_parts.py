@@ -1,6 +1,5 @@
-"""The parts around the content: title bar, banner, menu, footer."""
+"""The parts around the content: title bar, banner, menu."""
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import events
@@ -146,22 +145,3 @@ class Menu(Widget, can_focus=True):
         if 0 <= event.y < len(self._keys):
             self._place = event.y
             self.action_open()
-
-
-class Footer(Line):
-    """The keys that work now."""
-
-    DEFAULT_CSS = """
-    Footer { height: 1; background: $panel; padding: 0 1; }
-    """
-
-    def tell(self, keys: Sequence[tuple[str, str]]) -> None:
-        """Show keys and what they do, as many as there is room for."""
-        room = self.app.size.width - 2
-        shown = ""
-        for key, text in keys:
-            more = f"{shown}  {key} {text}" if shown else f"{key} {text}"
-            if len(more) > room:
-                break
-            shown = more
-        self.show(shown)

@@ -1,6 +1,7 @@
 """What can be done about an installation: options, plan, confirmation, start, and the restart after it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from nodelib.bus_install import (
     INSTALL_PLAN,
@@ -9,9 +10,12 @@ from nodelib.bus_install import (
     InstallProgress,
     InstallRequest,
     InstallRun,
+    InstallView,
 )
 from nodelib.bus_system import POWER, PowerDeed, PowerRequest
 from nodelib.errors import InvalidInput
+from nodelib.install_rules import describe_disk
+from tui.dialogs.choice import Choice
 from tui.dialogs.editing import EditDialog
 from tui.dialogs.install_plan import GO_ON, OPTIONS, InstallPlanDialog
 from tui.dialogue import Dialogue
@@ -38,9 +42,19 @@ async def type_rule(dialogue: Dialogue, current: str) -> str | None:
     return None if typed is None else typed[RULE].strip()
 
 
-async def install(dialogue: Dialogue, rule: str) -> bool:
+async def choose_mirror(dialogue: Dialogue, name: str, view: InstallView) -> str | None:
+    """Ask for the second disk of a node that is installed to the disk of this name; None for none."""
+    others = [one for one in view.disks if one.name != name and not one.refusals]
+    if not others:
+        await dialogue.tell(say("install.no_second"))
+        return None
+    choices = [Choice(f"/dev/{one.name}", describe_disk(one)) for one in others]
+    return await dialogue.choose(say("install.second_title", disk=name), choices)
+
+
+async def install(dialogue: Dialogue, rule: str, mirror: str = "") -> bool:
     """Show what would happen to the disk, have it confirmed, and begin; false if the person gave up."""
-    request = InstallRequest(rule)
+    request = InstallRequest(rule, mirror=mirror)
     plan = await dialogue.ask(INSTALL_PLAN, request)
     options = has_options(plan)
     answer: str | None = OPTIONS if options else None
@@ -75,11 +89,11 @@ def option_fields(plan: InstallPlan, request: InstallRequest) -> list[Field]:
     return fields
 
 
-def read_options(plan: InstallPlan, rule: str, values: Mapping[str, str]) -> InstallRequest:
+def read_options(plan: InstallPlan, request: InstallRequest, values: Mapping[str, str]) -> InstallRequest:
     """Make a request of what was switched on."""
     names = enumerate(guarded_by_plan(plan))
     wipe = tuple(name for number, name in names if values.get(str(number)) == "true")
-    return InstallRequest(rule, values.get(KEEP) == "true", wipe)
+    return replace(request, keep=values.get(KEEP) == "true", wipe=wipe)
 
 
 async def choose_options(
@@ -94,7 +108,7 @@ async def choose_options(
         save=say("install.show_plan"),
     )
     values = await dialogue.show(dialog)
-    return None if values is None else read_options(plan, request.rule, values)
+    return None if values is None else read_options(plan, request, values)
 
 
 async def offer_restart(dialogue: Dialogue, progress: InstallProgress) -> None:
@@ -112,11 +126,15 @@ async def offer_restart(dialogue: Dialogue, progress: InstallProgress) -> None:
 
 async def _confirm_and_begin(dialogue: Dialogue, plan: InstallPlan, request: InstallRequest) -> bool:
     disk = plan.disk
-    names = ", ".join(one.name for one in (disk, *plan.data))
+    second = plan.mirror
+    names = ", ".join(one.name for one in (disk, *((second,) if second else ()), *plan.data))
     lost = say("install.confirm_keep" if plan.keep else "install.confirm_erase", disk=names)
     which = say("install.confirm_serial" if disk.serial else "install.confirm_name", serial=disk.serial)
+    if second is not None:
+        serials = {"first": disk.serial or disk.name, "second": second.serial or second.name}
+        which = say("install.confirm_serials", **serials)
     question = say("install.confirm_question", disk=disk.name)
-    if not await dialogue.confirm_typed(question, f"{lost}\n{which}", disk.confirmation):
+    if not await dialogue.confirm_typed(question, f"{lost}\n{which}", plan.confirmation):
         return False
-    await dialogue.ask(INSTALL_RUN, InstallRun(request, plan.id, disk.confirmation))
+    await dialogue.ask(INSTALL_RUN, InstallRun(request, plan.id, plan.confirmation))
     return True

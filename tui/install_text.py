@@ -1,6 +1,7 @@
 """How an installation reads: a disk as a row, its details, a plan laid out, how far it is."""
 
 from nodelib.bus_install import InstallDisk, InstallPlan, InstallProgress, InstallState, InstallView
+from nodelib.install_others import NODE, is_leftover
 from nodelib.install_rules import describe_disk
 from tui.details import shorten
 from tui.texts import say, sentence
@@ -9,8 +10,6 @@ from tui.widgets.pair import bar
 
 LONGEST_NAME = 20
 COLUMNS = ("name", "kind", "size", "target", "holds")
-OURS = "virtnode"
-"""The node's own installation among what is guarded: a person confirms that by the serial number."""
 
 
 def column_names() -> list[str]:
@@ -20,12 +19,14 @@ def column_names() -> list[str]:
 
 def guarded_names(disk: InstallDisk) -> tuple[str, ...]:
     """Name what of a disk is destroyed only if a person says its name."""
-    return tuple(name for name in disk.treasures if name != OURS)
+    # The node that is installed is confirmed by the serial number.
+    return tuple(name for name in disk.treasures if name != NODE and not is_leftover(disk, name))
 
 
 def guarded_by_plan(plan: InstallPlan) -> tuple[str, ...]:
     """Name what of all disks of a plan is destroyed only if a person says its name."""
-    return tuple(dict.fromkeys(name for disk in (plan.disk, *plan.data) for name in guarded_names(disk)))
+    disks = (plan.disk, *((plan.mirror,) if plan.mirror else ()), *plan.data)
+    return tuple(dict.fromkeys(name for disk in disks for name in guarded_names(disk)))
 
 
 def names_guarded(plan: InstallPlan) -> bool:
@@ -81,6 +82,7 @@ def plan_details(plan: InstallPlan) -> list[tuple[str, str]]:
             "\n".join(sentence(problem.removeprefix(named)) for problem in plan.problems),
         ),
         (say("install.disk"), describe_disk(plan.disk)),
+        (say("install.mirror"), describe_disk(plan.mirror) if plan.mirror else ""),
         (say("install.data_disks"), "\n".join(map(describe_disk, plan.data))),
         (say("install.is_lost"), "\n".join(plan.erased)),
         (say("install.warnings"), "\n".join(map(sentence, plan.warnings))),

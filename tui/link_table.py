@@ -1,9 +1,10 @@
 """How a link reads: its row in the table, and the lines of its details."""
 
 from nodelib.bus import ConfigView
-from nodelib.facts import Nic
+from nodelib.facts import Facts, Nic
 from tui.links import Link, is_managed
 from tui.texts import say
+from tui.widgets.form import look_up
 
 ROOMY = 110
 """Columns of a terminal that has room for more columns of the table."""
@@ -53,12 +54,24 @@ def speed_text(speed: int) -> str:
     return say("network.megabits", speed=speed)
 
 
-def link_details(link: Link, view: ConfigView) -> list[tuple[str, str]]:
+def link_details(link: Link, facts: Facts, view: ConfigView) -> list[tuple[str, str]]:
     """List all that is known of a link."""
     config = (say("network.detail_config"), config_text(link, view))
     if link.nic is None:
         return [(say("network.detail_link"), say("network.detail_absent")), config]
-    return [*nic_details(link.nic), config]
+    return [*nic_details(link.nic), *way_details(link.nic, facts, view), config]
+
+
+def way_details(nic: Nic, facts: Facts, view: ConfigView) -> list[tuple[str, str]]:
+    """List what leads out of a link that has addresses, as it is in force: routers, DNS and time servers."""
+    if not nic.addresses:
+        return []
+    time_servers = look_up(view.document, "ntp.servers") or ()
+    return [
+        (say("network.detail_gateway"), ", ".join(nic.gateways) or say("network.detail_no_addresses")),
+        (say("network.detail_dns"), ", ".join(facts.name_servers) or say("network.detail_no_addresses")),
+        (say("network.detail_ntp"), ", ".join(time_servers)),
+    ]
 
 
 def nic_details(nic: Nic) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from nodelib.errors import VirtnodeError, exit_status
 from tui.client import NodeClient
 from tui.look import Look, detect_look, forced_size
-from tui.terminal_watch import end_at_once, watch_terminal
+from tui.terminal_watch import end_at_once, forget_early_keys, watch_terminal
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -86,6 +86,8 @@ def show(client: NodeClient, look: Look, first: str) -> int:
 
     app = ConsoleApp(client, look, first=first)
     watch_terminal(0, end_at_once)
+    if look.may_log_in:
+        forget_early_keys(0)
     app.run(mouse=look.mouse, size=forced_size(2))
     return app.return_code or 0
 

@@ -7,6 +7,7 @@ from nodelib.bus import CONFIG_PLAN, ConfigView, PlanRequest
 from nodelib.errors import InvalidInput
 from nodelib.facts import Facts
 from tui.dialogs.editing import EditDialog
+from tui.dialogs.link import LinkDialog
 from tui.dialogue import Dialogue
 from tui.link_fields import link_fields
 from tui.links import (
@@ -63,7 +64,7 @@ async def change_link(dialogue: Dialogue, link: Link, facts: Facts, view: Config
     values = to_values(before, references)
     while True:
         fields = link_fields(link.kind, values, names, new=new)
-        typed = await dialogue.show(EditDialog(title, fields, check, save=say("network.preview")))
+        typed = await dialogue.show(LinkDialog(title, fields, check, save=say("network.preview")))
         if typed is None:
             return False
         if await dialogue.apply(patch_of(typed)):

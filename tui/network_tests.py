@@ -17,9 +17,12 @@ async def ask_test(dialogue: Dialogue) -> None:
     """Let a test be chosen, run it, and show what it found."""
     choices = [Choice(probe.value, say(f"network.test_{probe.value}")) for probe in Probe]
     chosen = await dialogue.choose(say("network.test_title"), choices)
-    if chosen is None:
-        return
-    probe = Probe(chosen)
+    if chosen is not None:
+        await run_test(dialogue, Probe(chosen))
+
+
+async def run_test(dialogue: Dialogue, probe: Probe) -> None:
+    """Run a test, and show what it found."""
     target = ""
     if probe in WITH_TARGET:
         typed = await dialogue.show(target_dialog(probe))

@@ -1,12 +1,13 @@
 """What each of the ten screens is: a page in the frame's content area."""
 
 import functools
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual import work
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
+from textual.widget import Widget
 
 from nodelib.link import Verb
 from tui.seen import Seen
@@ -29,6 +30,8 @@ class Page(VerticalScroll, can_focus=False):
     """Its name in `screen_table`; `KEY.title` is its text."""
     BINDINGS: ClassVar[list[BindingType]] = []
     """Keys of the page; a description is the key of a text. They work unless a field is typed in."""
+    DEEDS: ClassVar[Sequence[tuple[str, str]]] = ()
+    """What the page does without a key of its own, for whoever looks for it by name: action and text."""
     SETTINGS: ClassVar[bool] = False
     """It stands in the menu of what can be customised."""
 
@@ -49,6 +52,21 @@ class Page(VerticalScroll, can_focus=False):
 
     async def load(self) -> None:
         """Ask the node for what the page shows: each time it is opened, and after a change went back."""
+
+    def enter_does(self, field: Widget) -> str:
+        """Tell what Enter does in a field, as the key of a text."""
+        return ""
+
+    def action_edit(self, place: str) -> None:
+        """Go to the field of a key, or to what has an id, once it is known what stands there."""
+        self.do(self._edit(place))
+
+    async def _edit(self, place: str) -> None:
+        await self.load()
+        for widget in self.query("*"):
+            if place in (widget.id, widget.name):
+                inner = next((part for part in widget.query("*") if part.focusable), widget)
+                inner.focus()
 
     async def ask(self, verb: Verb[Q, R], request: Q) -> R:
         """Call the node; nothing waits but the deed that asks."""

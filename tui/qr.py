@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import segno
 from textual.content import Content
 
 QUIET = 2
@@ -25,6 +24,9 @@ class QrCode:
 
 def make_qr(text: str, quiet: int = QUIET) -> QrCode:
     """Make a code of as few modules as possible."""
+    # Most consoles never draw one, and it brings the standard library's HTTP and mail along.
+    import segno
+
     made = segno.make(text, error="l", micro=False, boost_error=False)
     return QrCode(tuple(tuple(bool(dark) for dark in row) for row in made.matrix_iter(border=quiet)))
 

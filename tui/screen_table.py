@@ -1,6 +1,8 @@
 """The ten screens in the order of the menu; each is imported when it is first opened."""
 
+import asyncio
 import importlib
+import sys
 from typing import cast
 
 from tui.page import Page
@@ -18,12 +20,21 @@ SCREENS = {
     "system": "SystemPage",
 }
 """Key, which is also the module's name, and class."""
+PAUSE = 0.01
+"""Seconds in which keys and drawing have their turn."""
 
 
 def page_class(key: str) -> type[Page]:
     """Load a screen's class: what is never opened takes no memory."""
     module = importlib.import_module(f"tui.screens.{key}")
     return cast(type[Page], getattr(module, SCREENS[key]))
+
+
+async def load_page(key: str) -> type[Page]:
+    """Load a screen's class when nothing else is to be done: each takes a slow machine a good while."""
+    if f"tui.screens.{key}" not in sys.modules:
+        await asyncio.sleep(PAUSE)
+    return page_class(key)
 
 
 def digit(key: str) -> str:

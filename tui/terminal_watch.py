@@ -1,7 +1,9 @@
-"""Ends the process once its terminal is gone: a console that nobody can see must not live on."""
+"""The terminal's two ends: what came before the console was there, and what to do once nobody can see it."""
 
+import contextlib
 import os
 import select
+import termios
 import threading
 from collections.abc import Callable
 
@@ -25,3 +27,13 @@ def _wait(descriptor: int, end: Callable[[], None]) -> None:
 def end_at_once() -> None:
     """End without putting the terminal back: there is none, and writing to it could block for ever."""
     os._exit(0)
+
+
+def forget_early_keys(descriptor: int) -> None:
+    """Throw away what came before the first picture, for nobody meant this console by it.
+
+    systemd asks a serial terminal for its size and does not wait long. What a slow line brings after
+    that, often the second half of an answer, would be keys that open screens.
+    """
+    with contextlib.suppress(termios.error):
+        termios.tcflush(descriptor, termios.TCIFLUSH)

@@ -25,11 +25,13 @@ TIMEOUT = 10.0
 class Watch:
     """One node's last known state, told to `on_news` whenever it changes."""
 
-    def __init__(self, client: NodeClient, meters_every: float, on_news: Callable[[Seen], None]) -> None:
+    def __init__(
+        self, client: NodeClient, meters_pause: Callable[[], float], on_news: Callable[[Seen], None]
+    ) -> None:
         self.seen = Seen()
         self._client = client
         self._logged: set[str] = set()
-        self._meters_every = meters_every
+        self._meters_pause = meters_pause
         self._on_news = on_news
 
     async def keep_status(self) -> None:
@@ -42,7 +44,7 @@ class Watch:
         """Ask for the meters, for ever."""
         while True:
             await self._try(self._take_meters)
-            await asyncio.sleep(self._meters_every)
+            await asyncio.sleep(self._meters_pause())
 
     async def refresh(self) -> None:
         """Ask for status, ladder and access now."""

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 from textual import events
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
 
+from tests.tui.slow_node import SlowNode
 from tui.app import ConsoleApp
 from tui.look import Look
 from tui.recorded import RecordedMachine, load_machine
@@ -50,6 +52,14 @@ class Session:
             await self.pilot.press(key)
         await self.settle()
 
+    def type_ahead(self, *keys: str) -> None:
+        """Press keys at once, as a person does who does not wait for the screen to follow."""
+        for key in keys:
+            name = _character_to_key(key) if len(key) == 1 else key
+            event = events.Key(name, key if len(key) == 1 else None)
+            event.set_sender(self.app)
+            self.app.post_message(event)
+
     async def type(self, text: str) -> None:
         """Type a text."""
         await self.pilot.press(*text)
@@ -63,6 +73,8 @@ class Session:
 
     async def settle(self) -> None:
         """Wait until nothing is under way."""
+        while not self.app.type_ahead.idle and self.app.is_running:
+            await self.pilot.pause(0.01)
         await self.pilot.pause()
         await self.pilot.pause()
 
@@ -70,11 +82,19 @@ class Session:
         """Wait until a condition holds; fails with the screen's text after some seconds."""
         for _ in range(500):
             if condition():
-                # A dialog is there before it is laid out.
-                await self.settle()
+                await self._settle_picture()
                 return
             await self.pilot.pause(0.01)
         raise AssertionError(self.text)
+
+    async def _settle_picture(self) -> None:
+        """Wait until nothing moves: a dialog is there before its layout, and a table before its columns."""
+        await self.settle()
+        for _ in range(20):
+            before = self.text
+            await self.pilot.pause(0.01)
+            if self.text == before:
+                return
 
 
 def screen_text(app: ConsoleApp) -> str:
@@ -91,14 +111,24 @@ def screen_text(app: ConsoleApp) -> str:
 
 @asynccontextmanager
 async def running(
-    machine: str = "small", *, look: Look = PLAIN, size: tuple[int, int] = (80, 24), first: str = "status"
+    machine: str = "small",
+    *,
+    look: Look = PLAIN,
+    size: tuple[int, int] = (80, 24),
+    first: str = "status",
+    delay: float = 0.0,
+    heard: bool = True,
 ) -> AsyncIterator[Session]:
-    """Run a console in front of a recorded machine."""
+    """Run a console in front of a recorded machine, which answers after `delay` seconds.
+
+    It is there once the machine was `heard`, or else once it is drawn.
+    """
     clock = Clock()
     recorded = load_machine(MACHINES / f"{machine}.json", clock)
-    app = ConsoleApp(recorded, look, first=first, clock=clock)
+    client = SlowNode(recorded, delay) if delay else recorded
+    app = ConsoleApp(client, look, first=first, clock=clock)
     async with app.run_test(size=size) as pilot:
         session = Session(app, recorded, pilot, clock)
-        await session.wait_for(lambda: app.node_watch.seen.heard)
+        await session.wait_for(lambda: app.node_watch.seen.heard or not heard)
         await session.settle()
         yield session

@@ -61,6 +61,10 @@ class Terminal:
         """Press keys."""
         os.write(self.master, keys)
 
+    def damage(self, text: str) -> None:
+        """Write over the screen, as a program does that knows nothing of the console."""
+        self._stream.feed(text.encode())
+
     def close(self) -> None:
         """Pull the plug."""
         os.close(self.master)

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import dbus
 import pytest
 
 from nodelib.bus import JOIN, LADDER, STATUS, JoinRequest, Status
@@ -13,8 +14,9 @@ from nodelib.link import Nothing, Verb
 from tests.nodeagent.buses import private_bus, running_agent
 from tests.tui.sessions import PLAIN, screen_text
 from tui.app import ConsoleApp
-from tui.bus import BusNode
+from tui.bus import BusNode, translate
 from tui.client import Signal
+from tui.texts import ENGLISH
 
 
 def test_calls_errors_and_signals(tmp_path: Path) -> None:
@@ -83,3 +85,28 @@ def test_the_console_shows_a_node_over_the_bus(tmp_path: Path) -> None:
             node.close()
 
     asyncio.run(go())
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("NoReply", "Did not receive a reply.", "it takes too long"),
+        ("NoReply", "Message recipient disconnected from message bus without replying", "it is not running"),
+        ("ServiceUnknown", "The name is not activatable", "it is not running"),
+    ],
+)
+def test_an_agent_that_is_slow_is_not_said_to_be_gone(name: str, text: str, said: str) -> None:
+    """Whoever reads that it is not running would start it again, and make a busy node busier."""
+    error = translate(dbus.exceptions.DBusException(text, name=f"org.freedesktop.DBus.Error.{name}"))
+    assert (error.code, error.message) == (Code.UNAVAILABLE, said)
+
+
+@pytest.mark.parametrize(
+    "name", ["AccessDenied", "NoReply", "ServiceUnknown", "UnknownMethod", "LimitsExceeded"]
+)
+def test_what_the_bus_says_is_said_in_the_catalogues_words(name: str) -> None:
+    """Text and hint are in the catalogue, so that another language is another catalogue."""
+    error = translate(dbus.exceptions.DBusException("too many", name=f"org.freedesktop.DBus.Error.{name}"))
+    known = [text.format(text="too many") for key, text in ENGLISH.items() if key.startswith("bus.")]
+    assert error.message in known
+    assert error.hint in known

@@ -113,7 +113,7 @@ def test_an_idle_console_locks_itself() -> None:
     asyncio.run(go())
 
 
-@pytest.mark.parametrize("keys", [["f1"], ["ctrl+g"], ["escape", "1"]])
+@pytest.mark.parametrize("keys", [["f1"], ["ctrl+g"], ["question_mark"]])
 def test_help_has_three_keys(keys: list[str], picture: Picture) -> None:
     """Where function keys get lost, others do the same."""
 
@@ -121,6 +121,33 @@ def test_help_has_three_keys(keys: list[str], picture: Picture) -> None:
         async with running() as session:
             await session.press(*keys)
             picture("help", session)
+
+    asyncio.run(go())
+
+
+def test_the_help_says_what_the_keys_do_and_no_more() -> None:
+    """Each line stands as it is in the catalogue: q stays q, and no full stop follows a comma."""
+
+    async def go() -> None:
+        async with running() as session:
+            await session.press("f1")
+            lines = [str(line.text) for line in session.app.screen.query(".body Line").results(Line)]
+            everywhere = lines[lines.index(say("help.everywhere")) + 1 :]
+            assert everywhere == say("help.keys").splitlines()
+            begun = {line.split()[0] for line in lines if line}
+            assert {"Enter", "Space", "PgUp,", "Ctrl-P", "Ctrl-D", "Ctrl-L", "q"} <= begun
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("key", ["enter", "space"])
+def test_space_chooses_as_enter_does(key: str) -> None:
+    """In a list without a filter both take what is marked."""
+
+    async def go() -> None:
+        async with running() as session:
+            await session.press("f2", "down", key)
+            await session.wait_for(lambda: ">3" in session.text)
 
     asyncio.run(go())
 

@@ -1,6 +1,7 @@
 """The frame: pages, keys, lock, a change that waits, an agent that is away."""
 
 import asyncio
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,15 @@ import pytest
 from nodelib.errors import Code, VirtnodeError
 from tests.tui.conftest import Picture
 from tests.tui.sessions import COLOUR, running
+from tests.tui.terminals import console
 from tui.dialogs.message import MessageDialog
 from tui.dialogs.password import PasswordDialog
 from tui.frame import Frame
-from tui.screen_table import SCREENS, digit
+from tui.page import Page
+from tui.screen_table import SCREENS, digit, load_page
 from tui.screens.status import StatusPage
 from tui.texts import say
+from tui.widgets.fields import TextField
 
 
 @pytest.mark.parametrize("key", SCREENS)
@@ -28,6 +32,98 @@ def test_a_digit_opens_each_screen(key: str) -> None:
             assert frame.page is not None
             assert frame.page.id == key
             assert f">{digit(key)}" in session.text
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("key", SCREENS)
+def test_esc_and_a_digit_lead_from_a_field_to_a_screen(key: str) -> None:
+    """The way out of a field is that to any other screen, however fast the two are pressed."""
+
+    async def go() -> None:
+        async with running(first="join") as session:
+            await session.press("2", "x", "escape", digit(key))
+            assert session.app.screen.query(Page).filter(f"#{key}").first().display
+            assert len(session.app.screen_stack) == 1
+
+    asyncio.run(go())
+
+
+def test_esc_and_a_digit_that_arrive_in_one_go_are_two_keys() -> None:
+    """A serial line sends them together, and so does Alt with a digit: in a field as in a dialog."""
+    with console("small", term="vt102", words=("--screen", "join")) as (terminal, _):
+        terminal.wait_for(lambda text: "CA pin" in text)
+        terminal.send(b"\tengine\x1b3")
+        terminal.wait_for(lambda text: ">3" in text)
+        terminal.send(b"\x0f\x1b0")
+        terminal.wait_for(lambda text: ">0" in text)
+        terminal.send(b"2")
+        terminal.wait_for(lambda text: "[engine  " in text)
+
+
+def test_esc_and_a_letter_that_arrive_in_one_go_are_two_keys() -> None:
+    """The field is left, and the letter is the screen's."""
+
+    async def go() -> None:
+        async with running(first="join") as session:
+            await session.press("2", "alt+l")
+            await session.wait_for(lambda: say("join.not_joined") in session.text)
+            assert [field.value for field in session.app.screen_stack[0].query(TextField)] == ["", "", ""]
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize(("term", "lang"), [("vt102", "C"), ("xterm-256color", "C.UTF-8")])
+def test_what_other_programs_wrote_over_the_screen_goes(term: str, lang: str) -> None:
+    """Ctrl-L draws every line anew, also where only differences are sent."""
+    with console("small", term=term, lang=lang) as (terminal, _):
+        terminal.wait_for(lambda text: "VMs running" in text and "^P Find" in text)
+        terminal.wait_for_silence(1.0)
+        before = terminal.text
+        terminal.damage("kernel: something happened\r\n" * 30)
+        terminal.wait_for_silence(1.0)
+        assert "kernel:" in terminal.text
+        terminal.send(b"\x0c")
+        terminal.wait_for(lambda text: "kernel:" not in text)
+        terminal.wait_for(lambda text: text == before)
+
+
+def test_what_takes_its_time_shows_that_it_does() -> None:
+    """A call that is over at once shows nothing; another is seen to be under way until it is over."""
+
+    async def go() -> None:
+        async with running(first="support", delay=1.0) as session:
+            await session.wait_for(lambda: say("frame.working") not in session.text)
+            session.type_ahead("c")
+            await session.wait_for(lambda: say("frame.working") in session.text.splitlines()[0])
+            await session.wait_for(lambda: say("frame.working") not in session.text)
+        async with running(first="support") as session:
+            await session.press("c")
+            assert say("frame.working") not in session.text
+
+    asyncio.run(go())
+
+
+def test_screens_are_loaded_while_the_console_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys and drawing have their turn before each screen that was not loaded yet."""
+    for key in SCREENS:
+        monkeypatch.delitem(sys.modules, f"tui.screens.{key}", raising=False)
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def go() -> None:
+        counting = asyncio.create_task(count())
+        for key in SCREENS:
+            before = turns
+            page = await load_page(key)
+            assert key == page.KEY
+            assert turns > before
+        counting.cancel()
 
     asyncio.run(go())
 
@@ -105,5 +201,19 @@ def test_only_a_session_can_be_left() -> None:
         async with running(look=COLOUR) as session:
             await session.press("q")
             assert session.app._exit
+
+    asyncio.run(go())
+
+
+def test_a_screen_that_nobody_touches_looks_at_its_meters_less_often() -> None:
+    """A minute after the last key the node's processor is left to the node; a key brings them back."""
+
+    async def go() -> None:
+        async with running("small", look=COLOUR) as session:
+            assert session.app.meters_pause() == 2.0
+            session.clock.now += 61
+            assert session.app.meters_pause() == 10.0
+            await session.press("tab")
+            assert session.app.meters_pause() == 2.0
 
     asyncio.run(go())

@@ -10,6 +10,7 @@ from nodelib.bus_guests import ConsoleSend, GuestDeed, GuestRequest
 from tests.tui.conftest import Picture
 from tests.tui.sessions import COLOUR, Session, running
 from tui.dialogs.confirm import ConfirmDialog
+from tui.escape import DIGITS
 from tui.frame import Frame
 from tui.widgets.terminal_keys import text_of_key
 
@@ -20,6 +21,14 @@ async def open_guests(session: Session) -> None:
     """Open the screen with the list on it."""
     await session.press("6")
     await session.wait_for(lambda: "Memory" in session.text)
+
+
+async def open_console(session: Session) -> None:
+    """Open the console of the second machine on the list, which asks for a login."""
+    await open_guests(session)
+    await session.press("down", "c")
+    await unlock(session)
+    await session.wait_for(lambda: "login:" in session.text)
 
 
 async def unlock(session: Session) -> None:
@@ -76,10 +85,7 @@ def test_a_console_takes_every_key_and_leaves_by_one(picture: Picture) -> None:
 
     async def go() -> None:
         async with running("server") as session:
-            await open_guests(session)
-            await session.press("down", "c")
-            await unlock(session)
-            await session.wait_for(lambda: "login:" in session.text)
+            await open_console(session)
             await session.type("root1q")
             await session.press("f1", "enter")
             await session.wait_for(lambda: session.text.count("login:") == 2)
@@ -89,6 +95,21 @@ def test_a_console_takes_every_key_and_leaves_by_one(picture: Picture) -> None:
             await session.press("ctrl+right_square_bracket")
             await session.wait_for(lambda: "Memory" in session.text)
             assert any(name == "GuestConsoleClose" for name, _ in session.machine.calls)
+
+    asyncio.run(go())
+
+
+def test_the_program_s_own_keys_go_to_the_machine_too() -> None:
+    """Those that go before all others elsewhere, and Esc with what came with it, as they were typed."""
+
+    async def go() -> None:
+        async with running("server") as session:
+            await open_console(session)
+            assert session.text.splitlines()[-1].strip() == "Ctrl-] Leave the console"
+            after_esc = {digit: character for character, digit in DIGITS.items()}
+            await session.press("ctrl+l", "tab", "ctrl+p", "escape", after_esc["3"], "alt+b", "ctrl+d")
+            sent = [request for _, request in session.machine.calls if isinstance(request, ConsoleSend)]
+            assert "".join(one.text for one in sent) == "\x0c\t\x10\x1b\x1b3\x1bb\x04"
 
     asyncio.run(go())
 

@@ -25,6 +25,7 @@ from nodelib.install_planning import Answer, make_plan, read_wanted
 from tests.tui.conftest import Picture
 from tests.tui.sessions import COLOUR, PLAIN, Session, running
 from tests.tui.test_dialogs import cut
+from tui.dialogs.choice import ChoiceDialog
 from tui.dialogs.confirm import ConfirmDialog
 from tui.dialogs.editing import EditDialog
 from tui.dialogs.install_plan import InstallPlanDialog
@@ -160,6 +161,32 @@ def test_an_empty_disk_is_installed_to(size: tuple[int, int], picture: Picture) 
             await session.press("right", "enter")
             await see(session, MessageDialog)
             assert session.machine.notes["ended"] == "reboot"
+
+    asyncio.run(go())
+
+
+def test_a_second_disk_mirrors_the_first(picture: Picture) -> None:
+    """It is chosen of those that can be installed to; the plan shows both, and both are confirmed."""
+
+    async def go() -> None:
+        async with running("installer") as session:
+            await open_install(session, "nvme0n1")
+            await session.press("m")
+            await see(session, ChoiceDialog)
+            picture("install-mirror-choice", session)
+            await session.press("down", "down")
+            await session.press("enter")
+            await see(session, InstallPlanDialog)
+            picture("install-mirror-plan", session)
+            await session.press("right", "enter")
+            await see(session, TypedDialog)
+            picture("install-mirror-confirm", session)
+            await session.type("9876 0007")
+            await session.press("enter")
+            await unlock(session)
+            await session.wait_for(lambda: say("install.installing") in session.text)
+            (request,) = {run.request for name, run in session.machine.calls if isinstance(run, InstallRun)}
+            assert request == InstallRequest("/dev/nvme0n1", mirror="/dev/sdc")
 
     asyncio.run(go())
 
@@ -358,10 +385,11 @@ def test_what_is_switched_on_becomes_a_request() -> None:
     disk = InstallDisk("sda", treasures=("virtnode", "vg1", "raid"))
     assert guarded_names(disk) == ("vg1", "raid")
     plan = InstallPlan("1", disk, data=(InstallDisk("sdb", treasures=("raid", "zfs")),))
-    assert read_options(plan, "first", {"0": "false", "1": "true", "2": "true"}) == InstallRequest(
-        "first", False, ("raid", "zfs")
+    request = InstallRequest("first", mirror="/dev/sdc")
+    assert read_options(plan, request, {"0": "false", "1": "true", "2": "true"}) == InstallRequest(
+        "first", False, ("raid", "zfs"), mirror="/dev/sdc"
     )
-    assert read_options(plan, "first", {"keep": "true"}) == InstallRequest("first", keep=True)
+    assert read_options(plan, InstallRequest("first"), {"keep": "true"}) == InstallRequest("first", keep=True)
 
 
 def test_an_idle_node_with_news_tells_them() -> None:

@@ -4,6 +4,7 @@ import asyncio
 
 from tests.tui.conftest import Picture
 from tests.tui.sessions import Session, running
+from tui.dialogs.approval import ApprovalDialog
 
 PIN = f"sha256:{'5a' * 32}"
 
@@ -50,6 +51,49 @@ def test_what_is_wrong_is_said_at_its_field(picture: Picture) -> None:
     asyncio.run(go())
 
 
+def test_the_code_is_shown_large_from_here_too() -> None:
+    """After joining no field is typed in: the key works at once, and the hint names it."""
+
+    async def go() -> None:
+        async with running("small") as session:
+            await fill(session, "engine.example.org", PIN)
+            session.clock.now += 10
+            await session.app.node_watch.refresh()
+            await session.settle()
+            assert "c: QR code" in session.text
+            assert "[..] heartbeat" in session.text
+            await session.press("c")
+            assert isinstance(session.app.screen, ApprovalDialog)
+
+    asyncio.run(go())
+
+
+def test_enter_goes_on_until_there_is_enough_to_join() -> None:
+    """As in every form: the next field; it joins from the pin once both are there, and from the token."""
+
+    async def go() -> None:
+        async with running("small", first="join") as session:
+
+            def joins() -> int:
+                return [name for name, _ in session.machine.calls].count("Join")
+
+            await session.press("2")
+            await session.paste("engine.example.org")
+            await session.press("enter")
+            assert joins() == 0
+            await session.press("enter")
+            assert joins() == 0
+            await session.paste("secret-token")
+            await session.press("shift+tab")
+            await session.paste(PIN)
+            await session.press("enter")
+            assert joins() == 1
+            await session.press("shift+tab", "enter")
+            assert joins() == 2
+
+    asyncio.run(go())
+
+
 def test_leaving_is_confirmed(picture: Picture) -> None:
     """Enter alone leaves nothing; yes leaves, and the form is empty again."""
 
@@ -70,7 +114,9 @@ def test_the_token_is_never_shown() -> None:
 
     async def go() -> None:
         async with running("small") as session:
-            await fill(session, "engine.example.org", "")
+            await session.press("2")
+            await session.paste("engine.example.org")
+            await session.press("enter")
             await session.paste(PIN)
             await session.press("tab")
             await session.type("secret-token")

@@ -88,6 +88,41 @@ def test_a_wide_terminal_shows_more_columns(picture: Picture) -> None:
     asyncio.run(go())
 
 
+def test_an_address_that_is_typed_switches_to_static() -> None:
+    """Where it is seen, for both families; what is deleted again switches back."""
+
+    async def go() -> None:
+        async with running("small") as session:
+            await open_network(session)
+            await session.press("c")
+            await wait_for_dialog(session, "IPv4 gateway")
+            chosen = {field.key: field for field in session.app.screen.query(ChoiceField)}
+            await type_into(session, "ipv4", "192.0.2.9/24")
+            assert "< static: the addresses below >" in session.text
+            await type_into(session, "ipv6", "2")
+            assert (chosen["ipv4_method"].value, chosen["ipv6_method"].value) == ("static", "static")
+            await session.press("backspace")
+            assert chosen["ipv6_method"].value == ""
+            await preview(session)
+            await wait_for_dialog(session, "What will change")
+
+    asyncio.run(go())
+
+
+def test_the_way_out_of_a_link_is_in_its_details() -> None:
+    """Router, DNS and time servers that are in force, whoever gave them."""
+
+    async def go() -> None:
+        async with running("server") as session:
+            await open_network(session)
+            await session.press(*["down"] * 6)
+            await session.wait_for(lambda: "Gateway        198.51.100.1\n" in session.text)
+            assert "DNS servers    198.51.100.53, 2001:db8:85a3::53" in session.text
+            assert "NTP servers    ntp1.example.org" in session.text
+
+    asyncio.run(go())
+
+
 def test_a_static_address_is_previewed_applied_and_kept(picture: Picture) -> None:
     """What is missing is said at its field; then preview, application, and the countdown."""
 

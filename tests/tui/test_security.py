@@ -213,7 +213,7 @@ def test_keys_are_fetched_and_marked(picture: Picture) -> None:
             await session.wait_for(lambda: isinstance(session.app.screen, PickKeysDialog))
             await session.press("tab", "tab", "enter")
             picture("security-pick-none", session)
-            await session.press("tab", "down", "enter")
+            await session.press("tab", "down", "space")
             picture("security-pick", session)
             assert cut(session) == []
             await session.press("shift+tab", "enter")

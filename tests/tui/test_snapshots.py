@@ -59,6 +59,6 @@ def test_each_picture_of_the_documentation_is_what_is_seen_now(
     found = asyncio.run(take(name, SCENES[name]))
     if request.config.getoption("--regenerate"):
         path.write_text(found)
-    assert path.read_text() == found or pytest.fail(f"python docs/make_pictures.py: {name} has changed")
+    assert path.read_text() == found or pytest.fail(f"python -m docs.make_pictures: {name} has changed")
     assert len(found) < MOST_BYTES
     assert any(f"(images/{path.name})" in page.read_text() for page in IMAGES.parent.glob("*.md"))

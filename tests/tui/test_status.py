@@ -2,10 +2,12 @@
 
 import asyncio
 
+from nodelib.bus import SourceState, SourceStep
 from tests.tui.conftest import Picture
 from tests.tui.sessions import COLOUR, PLAIN, running
 from tui.dialogs.approval import ApprovalDialog
 from tui.qr import approval_texts, fit_qr, make_qr
+from tui.screens.status import source_text
 
 
 def test_a_machine_that_has_not_joined(picture: Picture) -> None:
@@ -14,6 +16,32 @@ def test_a_machine_that_has_not_joined(picture: Picture) -> None:
     async def go() -> None:
         async with running("small") as session:
             picture("status-small", session)
+
+    asyncio.run(go())
+
+
+def test_a_machine_that_forgets_says_so_and_what_comes_first() -> None:
+    """From a medium: install, then join; without a disk, join each time; joined and installed nodes too."""
+
+    async def go() -> None:
+        async with running("small") as session:
+
+            async def shows(*lines: str, **status: object) -> None:
+                session.machine.set_status(**status)
+                await session.app.node_watch.refresh()
+                await session.settle()
+                assert all(line in session.text for line in lines), session.text
+
+            await shows(
+                "a restart loses all settings.", "5 installs it to a disk; then press 2 to join an engine."
+            )
+            await shows(
+                "No disk is there to install it to.", "press 2 to join an engine again", has_room=False
+            )
+            await shows("a restart loses all settings.", engine="engine.example.org", has_room=False)
+            await shows("5 installs it to a disk; then 2 joins", has_room=True)
+            await shows("press 2 to join an engine", stateless=False, engine="")
+            assert "restart" not in session.text
 
     asyncio.run(go())
 
@@ -43,6 +71,37 @@ def test_a_machine_that_waits_for_its_approval(picture: Picture) -> None:
             picture("status-pending-wide", session)
 
     asyncio.run(go())
+
+
+UNFETCHED = SourceStep("URL http://192.0.2.10/${mac}.toml", SourceState.TRYING, "not fetched, tries again")
+NOWHERE = (
+    SourceStep("embedded", SourceState.NONE, "none"),
+    SourceStep("medium VIRTNODE", SourceState.NONE, "none"),
+)
+NOT_GIVEN = SourceStep("DHCP", SourceState.NONE, "not given")
+
+
+def test_where_the_configuration_was_looked_for(picture: Picture) -> None:
+    """While none was found, each place and how it ended; then what is used, and what is still tried."""
+
+    async def go() -> None:
+        async with running("small") as session:
+            session.machine.set_status(sources=(*NOWHERE, UNFETCHED))
+            await session.wait_for(lambda: "Configuration" in session.text)
+            picture("status-sources-none", session)
+        async with running("small", look=COLOUR, size=(120, 40)) as session:
+            session.machine.set_status(sources=(*NOWHERE, NOT_GIVEN))
+            await session.wait_for(lambda: "Configuration" in session.text)
+            picture("status-sources-none-wide", session)
+
+    asyncio.run(go())
+    used = SourceStep("embedded", SourceState.USED, "used")
+    kept = SourceStep("DHCP, http://h/a", SourceState.KEPT, "as fetched before, tries again")
+    decided = SourceStep("decided here", SourceState.USED, "used")
+    assert source_text((used, NOWHERE[1], NOT_GIVEN, decided)) == "embedded, decided here"
+    assert source_text((used, UNFETCHED)).startswith("embedded; URL http://192.0.2.10/")
+    assert source_text((*NOWHERE, kept)) == "DHCP, http://h/a: as fetched before, tries again"
+    assert source_text(()) == ""
 
 
 def test_the_code_fits_the_smallest_terminal() -> None:

@@ -20,7 +20,9 @@ from tui.dialogs.message import MessageDialog
 from tui.dialogs.pending import PendingDialog
 from tui.dialogs.preview import PreviewDialog
 from tui.dialogs.typed import TypedDialog
+from tui.frame import Frame
 from tui.texts import say
+from tui.widgets.fields import ChoiceField
 
 PASSWORD = "correct horse"
 
@@ -65,6 +67,22 @@ def test_a_keyboard_is_chosen_and_applied(picture: Picture) -> None:
             await session.press("right", "enter")
             await session.wait_for(lambda: "< us >" in session.text)
             assert "keymap" not in session.machine.get(CONFIG_SHOW).document["system"]
+
+    asyncio.run(go())
+
+
+def test_nothing_opens_before_the_lists_are_known() -> None:
+    """Enter on a value that there is nothing to choose for yet shows no empty list."""
+
+    async def go() -> None:
+        async with running("small") as session:
+            await session.press("0")
+            await session.wait_for(lambda: "< us >" in session.text)
+            for field in session.app.query(ChoiceField):
+                field.choices = ()
+            await session.press("enter")
+            await session.settle()
+            assert isinstance(session.app.screen, Frame)
 
     asyncio.run(go())
 

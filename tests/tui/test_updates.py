@@ -130,6 +130,21 @@ def test_without_an_image_to_go_back_to_it_says_so() -> None:
     asyncio.run(go())
 
 
+def test_without_slots_nothing_is_offered() -> None:
+    """Neither button nor footer names what cannot be done."""
+
+    async def go() -> None:
+        for machine, offers in (("server", True), ("small", False)):
+            async with running(machine) as session:
+                await session.press("0")
+                await session.wait_for(lambda: "6.12.48" in session.text)
+                await session.settle()
+                assert (f"[ {say('update.here')} ]" in session.text) is offers
+                assert (f"b {say('update.roll_back')}" in session.text) is offers
+
+    asyncio.run(go())
+
+
 def test_a_node_without_slots_cannot_go_on(picture: Picture) -> None:
     """The plan says what is in the way, and has no button for it."""
 

@@ -7,12 +7,26 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 
+from nodelib.bus import Status
+from nodelib.link import NodeState
+from tui.dialogue import Dialogue
 from tui.qr import approval_texts, fit_qr
 from tui.texts import say
 from tui.widgets.line import Line
 
+WAITING = ("", NodeState.PENDING)
 BESIDE = 30
 """Columns beside the code."""
+
+
+async def show_approval(dialogue: Dialogue, status: Status) -> None:
+    """Show the code of a node that waits, or say that there is none."""
+    # A node knows its code at all times; there is something to approve while no engine has let it in.
+    if status.approval_code and status.engine and status.state in WAITING:
+        dialog = ApprovalDialog(status.approval_code, status.fingerprint, ascii=dialogue.look.ascii)
+        await dialogue.show(dialog)
+    else:
+        await dialogue.tell(say("status.no_code"))
 
 
 class ApprovalDialog(ModalScreen[None]):

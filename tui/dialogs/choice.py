@@ -18,6 +18,8 @@ FEW = 8
 """Entries that need no filter."""
 MOST = 100
 """Entries that are laid out at once: a keyboard reaches no more without typing."""
+WIDTH = 68
+"""Columns of an entry, beside border, padding and scroll bar."""
 
 
 @dataclass(frozen=True)
@@ -26,27 +28,46 @@ class Choice:
 
     value: str
     text: str
+    keys: str = ""
+    """What does the same without the list, shown at its right."""
+    words: str = ""
+    """Other words by which it is found."""
+
+    @property
+    def line(self) -> str:
+        """How it stands in the list."""
+        return f"{self.text.ljust(WIDTH - len(self.keys) - 2)}  {self.keys}" if self.keys else self.text
+
+    def matches(self, typed: str) -> bool:
+        """Tell whether each word that was typed is in it; `hostname` is in `Host name`."""
+        text = f"{self.text} {self.words}".lower()
+        return all(word in text or word in text.replace(" ", "") for word in typed.lower().split())
 
 
 class ChoiceDialog(Dialog[str]):
     """Gives the value that was chosen."""
 
+    ENTER = "frame.choose"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down", "move(1)", show=False, priority=True),
         Binding("up", "move(-1)", show=False, priority=True),
         Binding("pagedown", "move(10)", show=False, priority=True),
         Binding("pageup", "move(-10)", show=False, priority=True),
+        Binding("space", "take", "frame.choose", key_display="Enter"),
     ]
     DEFAULT_CSS = """
     ChoiceDialog OptionList { height: auto; max-height: 12; border: none; padding: 0; }
     ChoiceDialog OptionList:focus { border: none; }
     """
 
-    def __init__(self, title: str, choices: Sequence[Choice], current: str = "") -> None:
+    def __init__(
+        self, title: str, choices: Sequence[Choice], current: str = "", *, long: bool = False
+    ) -> None:
         super().__init__(title)
-        self._choices = choices
+        self._choices = list(choices)
         self._current = current
-        self._long = len(choices) > FEW
+        self._typed = ""
+        self._long = long or len(choices) > FEW
 
     def body(self) -> ComposeResult:
         """Give the filter and the list."""
@@ -66,14 +87,22 @@ class ChoiceDialog(Dialog[str]):
     def on_input_changed(self, event: Input.Changed) -> None:
         """Show what matches."""
         event.stop()
+        self._typed = event.value
         self._fill(event.value)
+
+    def extend(self, choices: Sequence[Choice]) -> None:
+        """Offer more, below what there is; the mark stays where it is."""
+        options = self.query_one(OptionList)
+        place = options.highlighted or 0
+        self._choices.extend(choices)
+        self._fill(self._typed)
+        if place < options.option_count and not options.get_option_at_index(place).disabled:
+            options.highlighted = place
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Choose what is highlighted."""
         event.stop()
-        options = self.query_one(OptionList)
-        if options.highlighted is not None:
-            self._take(options.get_option_at_index(options.highlighted))
+        self.action_take()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Choose what was clicked."""
@@ -90,20 +119,21 @@ class ChoiceDialog(Dialog[str]):
             place = (options.highlighted or 0) + step
             options.highlighted = min(max(place, 0), options.option_count - 1)
 
+    def action_take(self) -> None:
+        """Choose what is highlighted."""
+        options = self.query_one(OptionList)
+        if options.highlighted is not None:
+            self._take(options.get_option_at_index(options.highlighted))
+
     def _take(self, option: Option) -> None:
         if option.id is not None:
             self.dismiss(self._choices[int(option.id)].value)
 
     def _fill(self, typed: str) -> None:
-        words = typed.lower().split()
-        found = [
-            (number, choice)
-            for number, choice in enumerate(self._choices)
-            if all(word in choice.text.lower() for word in words)
-        ]
+        found = [(number, choice) for number, choice in enumerate(self._choices) if choice.matches(typed)]
         options = self.query_one(OptionList)
         options.clear_options()
-        options.add_options([Option(choice.text, id=str(number)) for number, choice in found[:MOST]])
+        options.add_options([Option(choice.line, id=str(number)) for number, choice in found[:MOST]])
         if not found:
             options.add_option(Option(say("dialog.nothing_matches"), disabled=True))
         elif len(found) > MOST:

@@ -1,13 +1,15 @@
 """What every dialog is: a box with a title, a body and buttons, which Esc closes."""
 
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
 
 from tui.texts import say
+from tui.widgets.footer import Footer, find_hints
 from tui.widgets.line import Line
 from tui.widgets.press import Press
 
@@ -18,7 +20,8 @@ class Dialog(ModalScreen[T]):
     """A box over the screen; a subclass gives `body`, `buttons`, and says what each button means."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "frame.back"),
+        Binding("f1,ctrl+g,question_mark", "help", "frame.help", key_display="F1"),
+        Binding("escape", "leave", "frame.back", key_display="Esc"),
         Binding("left", "app.focus_previous", show=False),
         Binding("right", "app.focus_next", show=False),
         Binding("up", "scroll_body(-1)", show=False),
@@ -38,6 +41,9 @@ class Dialog(ModalScreen[T]):
     Dialog .buttons { height: 1; margin-top: 1; align-horizontal: right; }
     """
 
+    ENTER: ClassVar[str] = ""
+    """The key of the text that says what Enter does in a field."""
+
     def __init__(self, title: str) -> None:
         super().__init__()
         self._heading = title
@@ -50,6 +56,12 @@ class Dialog(ModalScreen[T]):
                 yield from self.body()
             with Horizontal(classes="buttons"):
                 yield from self.buttons()
+        yield Footer()
+
+    def on_mount(self) -> None:
+        """Show the keys that work where the focus is."""
+        self.bindings_updated_signal.subscribe(self, self._show_keys)
+        self._show_keys(self)
 
     def body(self) -> ComposeResult:
         """Give what stands between title and buttons."""
@@ -59,6 +71,17 @@ class Dialog(ModalScreen[T]):
         """Give the buttons, the one that does no harm first."""
         yield Press(say("dialog.close"), "close")
 
+    def enter_does(self, field: Widget) -> str:
+        """Tell what Enter does in a field, as the key of a text."""
+        return self.ENTER
+
+    def action_help(self) -> None:
+        """Show the keys."""
+        # The help is itself a dialog.
+        from tui.dialogs.help import HelpDialog
+
+        self.app.push_screen(HelpDialog())
+
     def action_scroll_body(self, lines: int) -> None:
         """Show more of a body that is longer than the screen."""
         self.query_one(".body").scroll_relative(y=lines, animate=False)
@@ -66,3 +89,7 @@ class Dialog(ModalScreen[T]):
     def action_leave(self) -> None:
         """Close without an answer."""
         self.dismiss(None)
+
+    def _show_keys(self, screen: Screen[Any]) -> None:
+        for footer in self.query(Footer):
+            footer.tell(find_hints(self))

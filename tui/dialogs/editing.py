@@ -27,6 +27,7 @@ async def take_all(values: Mapping[str, str]) -> None:
 class EditDialog(Dialog[dict[str, str]]):
     """Gives the values once `check` has let them pass."""
 
+    ENTER = "frame.next"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "app.focus_previous", show=False),
         Binding("down", "app.focus_next", show=False),

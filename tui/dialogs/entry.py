@@ -15,6 +15,8 @@ from tui.widgets.press import Press
 class EntryDialog(Dialog[str]):
     """Gives what was typed. `judge` says what is wrong with it, or nothing."""
 
+    ENTER = "dialog.ok"
+
     def __init__(
         self,
         title: str,

@@ -1,6 +1,7 @@
 """Asks for a new password, twice, since nobody sees what is typed."""
 
 from textual.app import ComposeResult
+from textual.widget import Widget
 from textual.widgets import Input
 
 from tui.dialogs.dialog import Dialog
@@ -44,6 +45,10 @@ class NewPasswordDialog(Dialog[str]):
             self.dismiss(None)
         else:
             self._answer()
+
+    def enter_does(self, field: Widget) -> str:
+        """Tell what Enter does, as the key of a text."""
+        return "frame.next" if self._first in field.ancestors else "dialog.ok"
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter goes from the first field to the second, and from there on."""

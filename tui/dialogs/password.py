@@ -13,6 +13,8 @@ from tui.widgets.press import Press
 class PasswordDialog(Dialog[str]):
     """Gives what was typed."""
 
+    ENTER = "dialog.ok"
+
     def __init__(self, account: str, problem: str = "") -> None:
         super().__init__(say("dialog.unlock"))
         self._account = account

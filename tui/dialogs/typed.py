@@ -13,6 +13,8 @@ from tui.widgets.press import Press
 class TypedDialog(Dialog[bool]):
     """Asks for a word."""
 
+    ENTER = "dialog.ok"
+
     def __init__(self, question: str, text: str, word: str) -> None:
         super().__init__(question)
         self._text = text

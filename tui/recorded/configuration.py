@@ -10,6 +10,7 @@ from nodelib.bus import (
     CONFIG_PLAN,
     CONFIG_REVERT,
     CONFIG_SHOW,
+    FACTS,
     STATUS,
     ConfigView,
     PendingChange,
@@ -21,12 +22,12 @@ from nodelib.bus import (
 from nodelib.errors import Code, InvalidInput, VirtnodeError
 from nodelib.link import ApplyReply, ApplyRequest, ConfirmRequest, Nothing
 from tui.recorded.answer import Answers
+from tui.recorded.summary import summarise
 
 if TYPE_CHECKING:
     from tui.recorded.machine import RecordedMachine
 
 TICKET = "recorded"
-SECRETS = ("engine.token", "engine.proxy", "access.password")
 
 
 def merge(document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,19 +61,13 @@ def flatten(tables: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 def changes_of(machine: "RecordedMachine", patch: Mapping[str, Any]) -> tuple[str, ...]:
     """Say what a patch changes, one line each; a value with a `!` in it is refused."""
     document = machine.get(CONFIG_SHOW).document
-    before, after = flatten(document), flatten(merge(document, patch))
     problems = [
         f"{key}: {value!r} is not allowed here" for key, value in flatten(patch).items() if "!" in str(value)
     ]
     if problems:
         raise InvalidInput(problems)
-    lines = []
-    for key in dict.fromkeys((*after, *before)):
-        value = after.get(key)
-        if before.get(key) != value and not (value in (None, "", []) and key not in before):
-            shown = "***" if key in SECRETS else value
-            lines.append(f"{key}: {before.get(key, 'none')} -> {'none' if value is None else shown}")
-    return tuple(lines)
+    nics = machine.get(FACTS).nics
+    return summarise(document, merge(document, patch), nics)
 
 
 def plan(machine: "RecordedMachine", request: PlanRequest) -> PlanReply:
@@ -85,7 +80,9 @@ def apply(machine: "RecordedMachine", request: ApplyRequest) -> ApplyReply:
     if machine.get(STATUS).pending is not None:
         raise VirtnodeError(Code.CONFLICT, "another change waits for its confirmation", "confirm it first")
     changes = changes_of(machine, request.patch)
+    machine.notes["decided"] = flatten(request.patch)
     if not changes:
+        take_answers(machine)
         return ApplyReply(())
     view = machine.get(CONFIG_SHOW)
     machine.notes["before"] = view
@@ -100,7 +97,15 @@ def confirm(machine: "RecordedMachine", request: ConfirmRequest) -> None:
     if machine.get(STATUS).pending is None:
         raise VirtnodeError(Code.NOT_FOUND, "no change waits for a confirmation")
     machine.notes.pop("before")
+    take_answers(machine)
     machine.set_pending(None)
+
+
+def take_answers(machine: "RecordedMachine") -> None:
+    """Ask no more for what was decided."""
+    decided = machine.notes.pop("decided", {})
+    asked = machine.get(STATUS).asked
+    machine.set_status(asked=tuple(one for one in asked if one.key not in decided))
 
 
 def revert(machine: "RecordedMachine", request: RevertRequest) -> None:

@@ -16,7 +16,7 @@ from nodelib.bus_install import (
 )
 from nodelib.bus_system import SYSTEM
 from nodelib.errors import Code, VirtnodeError
-from nodelib.install_planning import Answer, find_disk, make_plan, read_wanted
+from nodelib.install_planning import Answer, find_disk, find_mirror, make_plan, read_wanted
 from nodelib.link import Nothing
 from tui.recorded.answer import Answers
 
@@ -33,7 +33,9 @@ def plan(machine: "RecordedMachine", request: InstallRequest) -> InstallPlan:
     """Plan with the node's own rules."""
     view, build = machine.get(INSTALL_DISKS), machine.get(SYSTEM).build_id
     wanted = read_wanted(request, Answer(), view.rule, 0, build)
-    found = make_plan(wanted, find_disk(wanted, view.disks))
+    disk = find_disk(wanted, view.disks)
+    wanted = wanted.for_disk(disk)
+    found = make_plan(wanted, disk, mirror=find_mirror(wanted, view.disks, disk))
     return dataclasses.replace(found, problems=(*found.problems, view.problem)) if view.problem else found
 
 
@@ -45,7 +47,7 @@ def run(machine: "RecordedMachine", asked: InstallRun) -> None:
         raise VirtnodeError(Code.CONFLICT, text, "look at it again")
     if found.problems:
         raise VirtnodeError(Code.CONFLICT, "; ".join(found.problems))
-    if asked.confirmation.strip().lower() != found.disk.confirmation.lower():
+    if asked.confirmation.lower().split() != found.confirmation.lower().split():
         text = f"the confirmation is not the end of the serial number of {found.disk.name}"
         raise VirtnodeError(Code.INVALID, text, "look at the disk's label, and type its last characters")
     running = machine.get(INSTALL_PROGRESS)

@@ -26,10 +26,14 @@ FOUND = {
     Step.PROXY: "No proxy is set.",
     Step.TCP: "engine.example.org takes connections.",
     Step.TLS_PIN: "The engine is the pinned one.",
-    Step.TOKEN: "None was given; an administrator approves.",
+    Step.TOKEN: "None given: an administrator approves.",
     Step.APPROVAL: "This node is node1.",
     Step.HEARTBEAT: "The engine answers; it says up.",
 }
+
+
+ABOUT_THE_WAY = (Step.GATEWAY, Step.DNS)
+"""Who has a connection needs no proof of the way."""
 
 
 def ladder_up_to(reached: int, failing: str = "") -> LadderReply:
@@ -38,11 +42,15 @@ def ladder_up_to(reached: int, failing: str = "") -> LadderReply:
     for number, step in enumerate(Step):
         state = StepState.OK if number < reached else StepState.WAITING
         text, hint = FOUND[step] if number < reached else "Waits for the steps before.", ""
+        if number < reached and step in ABOUT_THE_WAY and reached > list(Step).index(Step.TCP):
+            text = "The engine is reached."
+        if number == reached:
+            text = "Not tried yet."
         if number == reached and failing:
             state, text = StepState.FAILING, failing
         if number == reached and step is Step.APPROVAL:
-            state, text = StepState.FAILING, "an administrator must approve this node"
-            hint = "compare the code with the one that the engine shows, and approve it there"
+            text = f"Waits for an administrator to approve {CODE}."
+            hint = "compare code and fingerprint with what the engine shows"
         rungs.append(Rung(step, state, text, hint))
     return LadderReply(tuple(rungs))
 
@@ -50,13 +58,17 @@ def ladder_up_to(reached: int, failing: str = "") -> LadderReply:
 def join(machine: "RecordedMachine", request: JoinRequest) -> None:
     """Begin to join."""
     problems = []
-    if not request.address or " " in request.address:
-        problems.append(f"engine.address: {request.address!r} is no host name or address")
+    if not request.address:
+        problems.append("engine.address: a host name or an address is needed")
+    elif " " in request.address:
+        problems.append(f"engine.address: {request.address!r} is not an address")
     problems += [
-        f"engine.ca[{number}]: {pin!r} is not sha256: and 64 hexadecimal digits"
+        f"engine.ca[{number}]: {pin!r} is not a pin"
         for number, pin in enumerate(request.ca)
         if len(pin) != 71 or not pin.startswith("sha256:")
     ]
+    if not request.ca:
+        problems.append("engine.ca: without a pin of the engine's authority nothing is trusted")
     if problems:
         raise InvalidInput(problems)
     machine.notes["joined_at"] = machine.clock()

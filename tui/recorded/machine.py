@@ -9,9 +9,9 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nodelib import bus_update
-from nodelib.bus import GUARDED, METHODS, STATUS, PendingChange, Status
+from nodelib.bus import STATUS, PendingChange, Status
 from nodelib.bus_access import ACCESS
+from nodelib.bus_methods import GUARDED, METHODS
 from nodelib.codec import decode
 from nodelib.errors import Code, InvalidInput, VirtnodeError
 from nodelib.link import Nothing, Verb
@@ -34,8 +34,7 @@ logger = logging.getLogger(__name__)
 Q = TypeVar("Q")
 R = TypeVar("R")
 
-VERBS: dict[str, Verb[Any, Any]] = {verb.name: verb for verb in (*METHODS, *bus_update.METHODS)}
-LOCKED = GUARDED | {verb.name for verb in bus_update.GUARDED}
+VERBS: dict[str, Verb[Any, Any]] = {verb.name: verb for verb in METHODS}
 PARTS = (access, configuration, guests, install, join, network, storage, support, system, update)
 """Each has ANSWERS: what answers a method in another way than by its recorded reply."""
 
@@ -116,7 +115,7 @@ class RecordedMachine:
         if self.refusal is not None:
             raise self.refusal
         access = self.get(ACCESS)
-        if verb.name in LOCKED and access.password_set and not access.unlocked:
+        if verb.name in GUARDED and access.password_set and not access.unlocked:
             raise VirtnodeError(Code.DENIED, "this console is locked", "give the password first")
         configuration.go_back_in_time(self)
         join.climb(self)

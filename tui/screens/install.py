@@ -26,6 +26,7 @@ class InstallPage(Page):
     KEY = "install"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("i", "install", "install.here"),
+        Binding("m", "mirror", "install.mirrored"),
         Binding("t", "rule", "install.by_rule"),
         Binding("r", "restart", "install.restart", show=False),
     ]
@@ -45,6 +46,7 @@ class InstallPage(Page):
         yield Table(*column_names(), id="disks")
         with Horizontal(classes="row"):
             yield Press(say("install.here"), "install")
+            yield Press(say("install.mirrored"), "mirror")
             yield Press(say("install.by_rule"), "rule")
             yield Press(say("install.restart"), "restart")
         yield Line(id="details")
@@ -93,6 +95,17 @@ class InstallPage(Page):
             await self._install(f"/dev/{name}")
 
     @deed
+    async def action_mirror(self) -> None:
+        """Install to the disk that is marked, mirrored on a second one."""
+        name = self.query_one(Table).chosen
+        if name is None:
+            await self.dialogue.tell(say("install.no_disks"))
+            return
+        second = await install_deeds.choose_mirror(self.dialogue, name, self._view)
+        if second is not None:
+            await self._install(f"/dev/{name}", second)
+
+    @deed
     async def action_rule(self) -> None:
         """Install to the one disk that a rule means."""
         rule = await install_deeds.type_rule(self.dialogue, self._view.rule)
@@ -110,10 +123,10 @@ class InstallPage(Page):
         if self.display and self._loaded and not self._polling:
             self.run_worker(self._poll(), group="poll")
 
-    async def _install(self, rule: str) -> None:
+    async def _install(self, rule: str, mirror: str = "") -> None:
         if self._progress.state is InstallState.RUNNING:
             await self.dialogue.tell(say("install.busy", disk=self._progress.disk))
-        elif await install_deeds.install(self.dialogue, rule):
+        elif await install_deeds.install(self.dialogue, rule, mirror):
             self._began = True
             await self.load()
             self.scroll_home(animate=False)

@@ -7,12 +7,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
+from textual.widget import Widget
 from textual.widgets import Input
 
 from nodelib.bus import CONFIG_SHOW, JOIN, LEAVE, JoinRequest
 from nodelib.errors import Code, InvalidInput, VirtnodeError
-from nodelib.ladder import Ladder, StepState
+from nodelib.ladder import Ladder, Step, StepState
 from nodelib.link import Nothing
+from tui.dialogs.approval import show_approval
 from tui.page import Page, deed
 from tui.seen import Seen
 from tui.texts import say, sentence
@@ -32,17 +34,27 @@ class JoinPage(Page):
 
     KEY = "join"
     SETTINGS = True
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("l", "leave", "join.leave_key")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("c", "code", "status.code_key", show=False),
+        Binding("l", "leave", "join.leave_key"),
+    ]
     DEFAULT_CSS = """
     JoinPage .row { height: 1; margin-bottom: 1; }
     """
+
+    DEEDS = (
+        ("join", "join.join"),
+        ("edit('engine.address')", "join.address"),
+        ("edit('engine.ca')", "join.ca"),
+        ("edit('engine.token')", "join.token"),
+    )
 
     def compose(self) -> ComposeResult:
         """Lay it out."""
         yield Form(
             TextField("engine.address", say("join.address"), allowed=say("join.address_allowed")),
             TextField("engine.ca", say("join.ca"), allowed=say("join.ca_allowed")),
-            SecretField("engine.token", say("join.token"), allowed=say("join.token_allowed")),
+            SecretField("engine.token", say("join.token")),
         )
         with Horizontal(classes="row"):
             yield Press(say("join.join"), "join")
@@ -79,10 +91,22 @@ class JoinPage(Page):
         else:
             self.action_join()
 
+    def enter_does(self, field: Widget) -> str:
+        """Say whether Enter joins or goes on."""
+        return "join.join" if self._is_last(field) else "frame.next"
+
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter in a field joins."""
+        """Enter goes to the next field; from the last that is needed it joins, for a token is not."""
         event.stop()
-        self.action_join()
+        if self._is_last(event.input):
+            self.action_join()
+        else:
+            self.screen.focus_next()
+
+    def _is_last(self, field: Widget) -> bool:
+        address, pin, token = self.query(TextField)
+        is_enough = bool(address.value.strip() and pin.value.strip())
+        return token in field.ancestors or (pin in field.ancestors and is_enough)
 
     @deed
     async def action_join(self) -> None:
@@ -103,6 +127,8 @@ class JoinPage(Page):
             self._place(error)
             return
         form.fields["engine.token"].value = ""
+        # What is typed next is no address any more, but a key: of a screen, or of the code.
+        self.query_one(Press).focus()
         await self.dialogue.refresh()
 
     @deed
@@ -118,6 +144,11 @@ class JoinPage(Page):
             for field in self.query(TextField):
                 field.value = ""
             await self.dialogue.refresh()
+
+    @deed
+    async def action_code(self) -> None:
+        """Show the approval code over the whole screen."""
+        await show_approval(self.dialogue, self.seen.status)
 
     def _place(self, error: VirtnodeError) -> None:
         """Show what the agent says against the form; what is about no field is raised."""
@@ -145,6 +176,8 @@ def draw_ladder(ladder: Ladder, width: int, *, engine: str) -> Content:
             # Without an engine the agent's hint is a command, and here is the form for it.
             asks_for_engine = not engine and rung.state is StepState.WAITING
             hint = say("join.how") if asks_for_engine else sentence(rung.hint)
+            if rung.step is Step.APPROVAL and rung.state is StepState.WAITING:
+                hint = say("join.approve", hint=hint)
             hint = textwrap.fill(hint, width, initial_indent=f"{indent}> ", subsequent_indent=f"{indent}  ")
             lines.append(Content.styled(hint, "bold"))
     return Content("\n").join(lines)

@@ -9,15 +9,15 @@ from textual.containers import Horizontal
 from textual.widgets import DataTable
 
 from nodelib.bus import CONFIG_SHOW, FACTS, ConfigView
-from nodelib.bus_network import BLINK, LEASE, BlinkRequest, LeaseRequest
+from nodelib.bus_network import BLINK, LEASE, BlinkRequest, LeaseRequest, Probe
 from nodelib.facts import Facts
 from nodelib.link import Nothing, Verb
 from tui.details import room_in, write_details
 from tui.dialogs.choice import Choice
 from tui.link_table import ROOMY, column_names, link_details, row_of
 from tui.links import MADE, PHYSICAL, Link, find_links, is_managed, patch_of_reset, patch_without
-from tui.network_changes import change_link, change_names
-from tui.network_tests import ask_test
+from tui.network_changes import NAMES, change_link, change_names
+from tui.network_tests import ask_test, run_test
 from tui.page import Page, deed
 from tui.seen import Seen
 from tui.texts import say
@@ -48,6 +48,12 @@ class NetworkPage(Page):
     NetworkPage #links.roomy { max-height: 24; }
     NetworkPage .row { height: 1; margin-top: 1; }
     """
+    DEEDS = (
+        *((f"make('{kind}')", f"network.new_{kind}") for kind in MADE),
+        *(("names", f"network.{name}") for name in NAMES),
+        ("names", "network.proxy"),
+        *((f"probe('{probe}')", f"find.test_{probe}") for probe in Probe),
+    )
     BUTTONS = ("change", "add", "names", "test", "reset")
 
     def compose(self) -> ComposeResult:
@@ -115,8 +121,16 @@ class NetworkPage(Page):
         await self.load()
         choices = [Choice(kind, say(f"network.add_{kind}")) for kind in MADE]
         kind = await self.dialogue.choose(say("network.add_title"), choices)
-        if kind is not None and await self._may_change(kind):
-            await self._change_and_load(Link("", kind))
+        if kind is not None:
+            await self._make(kind)
+
+    def action_make(self, kind: str) -> None:
+        """Add a link of a kind."""
+        self.do(self._make(kind))
+
+    def action_probe(self, probe: str) -> None:
+        """Begin one of the tests."""
+        self.do(run_test(self.dialogue, Probe(probe)))
 
     @deed
     async def action_remove(self) -> None:
@@ -222,6 +236,11 @@ class NetworkPage(Page):
         if await self.dialogue.apply(patch):
             await self.load()
 
+    async def _make(self, kind: str) -> None:
+        await self.load()
+        if await self._may_change(kind):
+            await self._change_and_load(Link("", kind))
+
     async def _change_and_load(self, link: Link) -> None:
         if await change_link(self.dialogue, link, self._facts, self._view):
             await self.load()
@@ -244,5 +263,5 @@ class NetworkPage(Page):
         link = self._links.get(self.query_one(Table).chosen or "")
         text = say("network.none") if self._loaded else ""
         if link is not None:
-            text = write_details(link_details(link, self._view), room_in(self))
+            text = write_details(link_details(link, self._facts, self._view), room_in(self))
         self.query_one("#details", Line).show(text)

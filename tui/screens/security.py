@@ -42,6 +42,13 @@ class SecurityPage(Page):
         Binding("a", "add_key", "security.key_add"),
         Binding("u", "fetch", "security.fetch", show=False),
     ]
+    DEEDS = (
+        ("remove_password", "find.remove_password"),
+        ("edit('access.ssh')", "security.ssh"),
+        ("edit('access.idle_lock')", "security.lock_after"),
+        ("save", "find.save_security"),
+        ("edit('keys')", "security.keys"),
+    )
     DEFAULT_CSS = """
     SecurityPage .row { height: 1; margin-bottom: 1; }
     SecurityPage Pair .name { width: 18; }

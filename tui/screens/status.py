@@ -6,16 +6,17 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 
-from nodelib.bus import Notice, Status
+from nodelib.bus import AskedKey, Notice, SourceStep, Status
 from nodelib.bus_system import Meters
-from nodelib.ladder import StepState
+from nodelib.ladder import Ladder, Rung, StepState
 from nodelib.link import NodeState
-from tui.dialogs.approval import ApprovalDialog
+from nodelib.source_steps import is_configured, sort_steps
+from tui.dialogs.approval import show_approval
 from tui.page import Page, deed
 from tui.qr import approval_texts, fit_qr
 from tui.seen import Seen
 from tui.state_text import state_text
-from tui.texts import say, sentence
+from tui.texts import key_label, say, sentence
 from tui.units import size
 from tui.widgets.line import Line
 from tui.widgets.pair import Pair, bar
@@ -23,19 +24,28 @@ from tui.widgets.pair import Pair, bar
 TALL = 34
 """Lines of a terminal that has room to spare."""
 ROOM_FOR_QR = (110, TALL)
+MOST_ASKED = 4
+"""Keys to be answered that are named."""
+BAD = (NodeState.NON_OPERATIONAL, NodeState.FAILED, NodeState.REJECTED)
+MEMBERS = tuple(state for state in NodeState if state not in (NodeState.PENDING, NodeState.REJECTED))
+"""States of a node that the engine has let in."""
 
 
 class StatusPage(Page, can_focus=True):
     """Read only; what is wrong comes before what is well."""
 
     KEY = "status"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("c", "code", "status.code_key", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "answer", "status.answer_key", show=False),
+        Binding("c", "code", "status.code_key", show=False),
+    ]
     DEFAULT_CSS = """
     StatusPage Horizontal { height: auto; }
     StatusPage #facts { width: 1fr; height: auto; }
     StatusPage #qr { width: auto; display: none; margin: 0 1; }
     StatusPage #qr.filled { display: block; }
     StatusPage #warnings { margin: 1 0; }
+    StatusPage #asked { text-style: bold; margin-bottom: 1; }
     """
 
     def compose(self) -> ComposeResult:
@@ -43,10 +53,13 @@ class StatusPage(Page, can_focus=True):
         with Horizontal():
             with Vertical(id="facts"):
                 yield Pair(say("status.state"), id="state", large=True)
+                yield Line(classes="heading", id="forgets")
                 yield Line(classes="hint", id="why")
+                yield Line(id="asked")
                 yield Pair(say("status.code"), id="code", large=True)
                 yield Pair(say("status.addresses"), id="addresses", large=True)
                 yield Pair(say("status.engine"), id="engine", large=True)
+                yield Pair(say("status.sources"), id="sources")
                 yield Pair(say("status.cpu"), id="cpu")
                 yield Pair(say("status.memory"), id="memory")
                 for name in ("state", "data", "memory"):
@@ -64,16 +77,19 @@ class StatusPage(Page, can_focus=True):
         """Show what is known."""
         status = seen.status
         self._pair("state", full_state(seen))
-        why = self.query_one("#why", Line)
-        why.show(why_not(seen))
-        why.display = bool(why.text)
+        lines = {"forgets": what_is_lost(seen), "why": why_not(seen), "asked": asked_line(status.asked)}
+        for id, text in lines.items():
+            line = self.query_one(f"#{id}", Line)
+            line.show(text)
+            line.display = bool(text)
         waits = status.approval_code and status.state == NodeState.PENDING
         self._pair("code", f"{status.approval_code}\n{say('status.code_hint')}" if waits else "")
         self._pair("addresses", address_lines(status.addresses, self._most_addresses) if seen.heard else "")
         self._pair("engine", status.engine_url or status.engine)
+        self._pair("sources", source_text(status.sources))
         self._show_meters(seen.meters, heard=seen.heard)
         warnings = self.query_one("#warnings", Line)
-        warnings.show(warning_lines(status) if seen.heard else "")
+        warnings.show(warning_lines(seen) if seen.heard else "")
         warnings.set_class(bool(notices(status)), "error")
         self._pair("version", status.product)
         self._pair("node-key", status.fingerprint)
@@ -82,14 +98,20 @@ class StatusPage(Page, can_focus=True):
         self._show_qr(status, waits=bool(waits))
 
     @deed
+    async def action_answer(self) -> None:
+        """Ask what the configuration leaves to a person."""
+        # Most nodes are left nothing, and their first picture does without it.
+        from tui.answers import answer
+
+        if not self.seen.status.asked:
+            await self.dialogue.tell(say("status.nothing_asked"))
+            return
+        await answer(self.dialogue, self.seen.status.asked)
+
+    @deed
     async def action_code(self) -> None:
         """Show the approval code over the whole screen."""
-        status = self.seen.status
-        if not status.approval_code:
-            await self.dialogue.tell(say("status.no_code"))
-            return
-        dialog = ApprovalDialog(status.approval_code, status.fingerprint, ascii=self.dialogue.look.ascii)
-        await self.dialogue.show(dialog)
+        await show_approval(self.dialogue, self.seen.status)
 
     @property
     def _most_addresses(self) -> int:
@@ -128,24 +150,72 @@ class StatusPage(Page, can_focus=True):
         line.set_class(picture is not None, "filled")
 
 
+def asked_line(asked: tuple[AskedKey, ...]) -> str:
+    """Say what is still to be answered, the first of much, and by which key."""
+    if not asked:
+        return ""
+    names = ", ".join(key_label(one.key) for one in asked[:MOST_ASKED])
+    if len(asked) > MOST_ASKED:
+        names = say("status.asked_more", names=names, count=len(asked) - MOST_ASKED)
+    return say("status.asked", names=names)
+
+
+def source_text(steps: tuple[SourceStep, ...]) -> str:
+    """Name the sources of the configuration; while there is none, say what came of each."""
+    used, rest = sort_steps(steps)
+    parts = [", ".join(used), *(say("status.source", name=one.name, text=one.text) for one in rest)]
+    if steps and not is_configured(steps):
+        parts.append(say("status.sources_none"))
+    return "; ".join(filter(None, parts))
+
+
 def full_state(seen: Seen) -> str:
     """Say how the node stands, and under which name the engine knows it."""
     if not seen.heard:
         return ""
     if not seen.status.engine:
-        return say("status.state.alone")
+        return say("status.state.forgetful" if seen.status.stateless else "status.state.alone")
     text = state_text(seen)
     return say("status.state.joined", state=text, name=seen.status.name) if seen.status.name else text
 
 
-def why_not(seen: Seen) -> str:
-    """Say why the node is not joined or not up, and what to do."""
+def what_is_lost(seen: Seen) -> str:
+    """Say that a node without a disk for its settings forgets them, and what comes first then."""
     status = seen.status
-    said = dict.fromkeys((status.reason, status.ladder, status.hint))
-    if not status.engine and not any(rung.state is StepState.FAILING for rung in seen.ladder):
-        # Nothing is in the way: the agent names a command, and the console has a screen for it.
-        said = dict.fromkeys((status.reason,))
-    return "\n".join(sentence(text) for text in said if text)
+    if not seen.heard or not status.stateless:
+        return ""
+    place = "disk" if status.has_room else "no_disk"
+    what = "joined" if status.engine else "alone"
+    return f"{say('status.forgets')}\n{say(f'status.forgets.{what}_{place}')}"
+
+
+def why_not(seen: Seen) -> str:
+    """Say why the node is not joined or not up, and what to do; a step that fails has a screen of its own."""
+    status = seen.status
+    failing = failing_rung(seen.ladder)
+    said: tuple[str, ...] = (status.reason,)
+    if failing is None:
+        if status.engine and status.state != NodeState.PENDING:
+            # Without one nothing is in the way: the agent names a command, and the console has a screen.
+            # What is to be done about a code stands beside it.
+            said = (status.reason, status.ladder, status.hint)
+        return "\n".join(sentence(text) for text in dict.fromkeys(said) if text)
+    reason = "" if status.reason in failing.text else sentence(status.reason)
+    why, hint, where = sentence(failing.text), sentence(failing.hint), ""
+    if status.engine:
+        where = say("status.where")
+        why = say("status.cannot_reach" if status.state in MEMBERS else "status.cannot_join", why=why)
+    return "\n".join(filter(None, (reason, why, hint, where)))
+
+
+def failing_rung(ladder: Ladder) -> Rung | None:
+    """Find the step that is in the way for good, and not only waited for."""
+    return next((rung for rung in ladder if rung.state is StepState.FAILING), None)
+
+
+def is_well(seen: Seen) -> bool:
+    """Tell whether nothing has to be looked after: no notice, no step in the way, no state that is bad."""
+    return not notices(seen.status) and failing_rung(seen.ladder) is None and seen.status.state not in BAD
 
 
 def address_lines(addresses: tuple[str, ...], most: int) -> str:
@@ -164,11 +234,11 @@ def notices(status: Status) -> tuple[Notice, ...]:
     return (*status.warnings, *(Notice(problem) for problem in status.problems if problem not in told))
 
 
-def warning_lines(status: Status) -> str:
-    """List what somebody should look after, and what to do about each."""
-    found = notices(status)
+def warning_lines(seen: Seen) -> str:
+    """List what somebody should look after, and what to do about each; why it has not joined stands above."""
+    found = notices(seen.status)
     if not found:
-        return say("status.healthy")
+        return say("status.healthy") if is_well(seen) else ""
     lines = [say("status.warnings")]
     for notice in found:
         lines.append(f"! {sentence(notice.text)}")

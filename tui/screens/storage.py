@@ -41,7 +41,7 @@ class StoragePage(Page):
 
     def compose(self) -> ComposeResult:
         """Lay it out."""
-        yield Table(*disk_table.column_names(), id="disks")
+        yield Table(*disk_table.column_names(), id="disks", opens=False)
         yield Line(id="details")
         with Horizontal(classes="row"):
             for name in self.BUTTONS:

@@ -1,5 +1,6 @@
 """The system screen: keyboard, time zone, versions, slots and updates, and how the node ends."""
 
+import dataclasses
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -36,6 +37,9 @@ from tui.widgets.settings_form import SettingsForm
 
 PAIRS = ("product", "build", "kernel", "booted", "kept", "slots", "update", "maintenance")
 
+FOR_SLOTS = ("update", "roll_back")
+"""Actions that need a slot beside the one that runs."""
+
 
 class SystemPage(Page):
     """Two settings, what runs, another image and the way back, four ways to end it."""
@@ -43,13 +47,18 @@ class SystemPage(Page):
     KEY = "system"
     SETTINGS = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("u", "update", "update.here"),
-        Binding("b", "roll_back", "update.roll_back"),
+        Binding("u", "update", "update.here", show=False),
+        Binding("b", "roll_back", "update.roll_back", show=False),
         Binding("r", "end('reboot')", "power.reboot"),
         Binding("o", "end('poweroff')", "power.poweroff"),
         Binding("m", "maintain", "power.maintenance_on"),
         Binding("f", "reset", "system.reset", show=False),
     ]
+    DEEDS = (
+        ("edit('system.keymap')", "system.keymap"),
+        ("edit('system.timezone')", "system.timezone"),
+        ("save", "find.save_system"),
+    )
     DEFAULT_CSS = """
     SystemPage .row { height: 1; margin-bottom: 1; }
     SystemPage #updates { margin-top: 1; }
@@ -61,6 +70,18 @@ class SystemPage(Page):
         self._newest: UpdateView | None = None
         """How the newest update stands; None where the agent cannot say."""
         self._polling = False
+        self._has_slots = True
+        """As long as nobody knows better: an image can be put beside the one that runs."""
+
+    @property
+    def key_table(self) -> dict[str, Binding]:
+        """The page's keys; two are shown only where there are slots, since nothing comes of them without."""
+        return {
+            key: dataclasses.replace(binding, show=self._has_slots)
+            if binding.action in FOR_SLOTS
+            else binding
+            for key, binding in super().key_table.items()
+        }
 
     def compose(self) -> ComposeResult:
         """Lay it out."""
@@ -91,6 +112,8 @@ class SystemPage(Page):
     async def load(self) -> None:
         """Show what runs and how it is set."""
         system = await self.ask(SYSTEM, Nothing())
+        self._has_slots = bool(system.slots)
+        self.refresh_bindings()
         self._choices = await self.ask(CHOICES, Nothing())
         view = await self.ask(CONFIG_SHOW, Nothing())
         form = self.query_one(SettingsForm)
@@ -206,7 +229,8 @@ class SystemPage(Page):
         view = self._newest
         self.query_one("#update", Pair).show(view_text(view) if view else "")
         for press in self.query("#updates Press").results(Press):
-            press.display = view is not None and (press.name == "update" or view.can_roll_back)
+            offers = view is not None and (press.name == "update" or view.can_roll_back)
+            press.display = offers and self._has_slots
 
     async def _end(self, how: PowerDeed) -> None:
         system = await self.ask(SYSTEM, Nothing())

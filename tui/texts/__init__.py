@@ -2,8 +2,12 @@
 
 from collections.abc import Mapping
 
+from nodelib.places import Place, word_places
 from tui.texts import (
+    answers,
+    bus,
     dialogs,
+    find,
     frame,
     guests,
     help,
@@ -11,6 +15,7 @@ from tui.texts import (
     join,
     logs,
     network,
+    places,
     security,
     status,
     storage,
@@ -21,7 +26,9 @@ from tui.texts import (
 
 PARTS = (
     frame,
+    find,
     dialogs,
+    answers,
     help,
     status,
     join,
@@ -34,6 +41,8 @@ PARTS = (
     support,
     system,
     update,
+    places,
+    bus,
 )
 ENGLISH: Mapping[str, str] = {key: text for part in PARTS for key, text in part.TEXTS.items()}
 
@@ -47,9 +56,18 @@ def say(key: str, **values: object) -> str:
     return text.format_map(values) if values else text
 
 
+WAYS = {place.value: ENGLISH[f"place.{place}"] for place in Place}
+"""How to get to each place that the agent's hints name."""
+
+
+def key_label(key: str) -> str:
+    """Name a key of the configuration; one that only a newer agent knows is its own name."""
+    return ENGLISH.get(f"answers.label.{key}", key)
+
+
 def sentence(text: str) -> str:
-    """Make a sentence of a message: a capital letter in front and a full stop behind."""
-    text = text.strip()
+    """Make a sentence of a message: a capital in front, a full stop behind, and where to look."""
+    text = word_places(text.strip(), WAYS)
     if not text:
         return ""
     # What begins with a name of a file, a key or a unit keeps it as it is.

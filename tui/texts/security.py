@@ -29,7 +29,7 @@ TEXTS = {
     "security.ssh.off": "off: it never runs",
     "security.ssh.automatic": "automatic: while the node is ill",
     "security.ssh.image": "image: as the image has it",
-    "security.ssh_means.on": "Whoever has one of the keys below, or the password, can log in.",
+    "security.ssh_means.on": "Whoever has one of the keys below can log in.",
     "security.ssh_means.off": "Nobody can log in over the network, not even to mend this node.",
     "security.ssh_means.automatic": (
         "It is closed while the node is well, and opens by itself while something is wrong with it."

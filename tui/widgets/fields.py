@@ -195,9 +195,10 @@ class ChoiceField(Field):
             opener.show(self._shown())
 
     def on_opener_opened(self, event: "Opener.Opened") -> None:
-        """Let another be chosen."""
+        """Let another be chosen, once it is known what there is."""
         event.stop()
-        self.app.run_worker(self._choose(), exclusive=False)
+        if self._choices:
+            self.app.run_worker(self._choose(), exclusive=False)
 
     async def _choose(self) -> None:
         # The list is itself made of fields.
@@ -226,7 +227,7 @@ class SwitchField(Field):
 
     def entry(self) -> ComposeResult:
         """Give a box with a cross or without."""
-        yield Opener(self._shown(), classes="value")
+        yield Switch(self._shown(), classes="value")
 
     @property
     def on(self) -> bool:
@@ -255,9 +256,11 @@ class SwitchField(Field):
 
 
 class Opener(Line, can_focus=True):
-    """A value that Enter or Space opens or switches."""
+    """A value that Enter or Space opens."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "open", "frame.open", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,space", "open", "frame.choose", key_display="Enter")
+    ]
     DEFAULT_CSS = """
     Opener { height: 1; }
     Opener:focus { text-style: reverse; }
@@ -274,3 +277,11 @@ class Opener(Line, can_focus=True):
         """Open as Enter does."""
         event.stop()
         self.action_open()
+
+
+class Switch(Opener, can_focus=True, inherit_bindings=False):
+    """A value that Enter or Space switches."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,space", "open", "frame.switch", key_display="Space")
+    ]

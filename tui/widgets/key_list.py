@@ -1,7 +1,9 @@
-"""A list of public keys: arrows move, Enter tells which one was meant."""
+"""A list of public keys: arrows move, Enter or Space tells which one was meant."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
@@ -13,6 +15,9 @@ from tui.texts import say
 class KeyList(OptionList):
     """Shows each key's type and comment, and below them its fingerprint."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,space", "select", "frame.choose", key_display="Enter")
+    ]
     DEFAULT_CSS = """
     KeyList, KeyList:focus { height: auto; max-height: 8; border: none; padding: 0; background: $boost; }
     """

@@ -12,7 +12,9 @@ from textual.widget import Widget
 class Press(Widget, can_focus=True):
     """Sends `Pressed` with its name."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "press", "frame.open", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,space", "press", "frame.press", key_display="Enter")
+    ]
     DEFAULT_CSS = """
     Press { width: auto; height: 1; margin-right: 1; color: $text; }
     Press:focus { text-style: bold reverse; }

@@ -7,7 +7,7 @@ import pyte
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
@@ -51,9 +51,9 @@ class EmulatedScreen(pyte.Screen):
 class Terminal(Widget, can_focus=True):
     """Draws the lines that changed. Every key but Ctrl-] is sent as `Typed`; that one sends `Left`."""
 
-    TAKES_ALL_KEYS: ClassVar[bool] = True
-
-    BINDINGS: ClassVar[list[BindingType]] = []
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(LEAVE, "leave", "guests.leave_console", key_display="Ctrl-]")
+    ]
     DEFAULT_CSS = """
     Terminal { width: 1fr; height: 1fr; }
     """
@@ -100,15 +100,22 @@ class Terminal(Widget, can_focus=True):
 
     def on_key(self, event: events.Key) -> None:
         """Send what was pressed: none of the program's own keys works here."""
+        if event.key == LEAVE:
+            return
         event.stop()
         event.prevent_default()
-        if event.key == LEAVE:
-            self.post_message(self.Left())
-            return
         application_keys = CURSOR_KEYS_MODE in self._emulated.mode
         text = text_of_key(event.key, event.character, application_keys=application_keys)
         if text:
             self.post_message(self.Typed(text))
+
+    def action_leave(self) -> None:
+        """Be done with it."""
+        self.post_message(self.Left())
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """Take every key but one, those of the program among them."""
+        return key != LEAVE
 
     def on_paste(self, event: events.Paste) -> None:
         """Send what was pasted, its lines ended as Enter ends them."""

@@ -1,0 +1,103 @@
+"""A change that waits: Ctrl-D decides wherever one is, and the question goes with the change."""
+
+import asyncio
+
+from textual.widgets import Input
+
+from nodelib.bus_guests import ConsoleSend
+from tests.tui.sessions import Session, running
+from tests.tui.test_dialogs import apply
+from tests.tui.test_guests import open_console
+from tui.dialogs.confirm import ConfirmDialog
+from tui.dialogs.help import HelpDialog
+from tui.dialogs.pending import PendingDialog
+from tui.frame import Frame
+
+
+async def decide_later(session: Session) -> None:
+    """Begin a change and leave it to the banner."""
+    await apply(session)
+    await session.press("escape")
+
+
+async def asks(session: Session) -> None:
+    """Press Ctrl-D and see the question once."""
+    await session.press("ctrl+d")
+    await session.wait_for(lambda: isinstance(session.app.screen, PendingDialog))
+    await session.press("ctrl+d")
+    assert sum(isinstance(screen, PendingDialog) for screen in session.app.screen_stack) == 1
+
+
+def test_a_field_keeps_its_letter_while_a_change_waits() -> None:
+    """Ctrl-D deletes a letter only while there is nothing to decide."""
+
+    async def go() -> None:
+        async with running() as session:
+            await session.press("2", "a", "b", "home", "ctrl+d")
+            field = session.app.focused
+            assert isinstance(field, Input)
+            assert field.value == "b"
+            await decide_later(session)
+            await session.press("home")
+            assert "^D Decide" in session.text
+            await asks(session)
+            await session.press("escape")
+            assert field.value == "b"
+
+    asyncio.run(go())
+
+
+def test_a_dialog_lets_one_decide() -> None:
+    """The question comes over it, and it is there again afterwards."""
+
+    async def go() -> None:
+        async with running() as session:
+            await decide_later(session)
+            dialog = ConfirmDialog("Is it so?")
+            session.app.push_screen(dialog)
+            await session.settle()
+            assert "^D Decide" in session.text.splitlines()[-1]
+            await asks(session)
+            await session.press("escape")
+            assert session.app.screen is dialog
+
+    asyncio.run(go())
+
+
+def test_a_virtual_machine_gets_its_own_control_d() -> None:
+    """It ends a login there; the banner says how to decide."""
+
+    async def go() -> None:
+        async with running("server") as session:
+            await open_console(session)
+            session.app.run_worker(session.app.dialogue.apply({"system": {"hostname": "other"}}))
+            await session.settle()
+            await session.press("right", "enter")
+            await session.wait_for(lambda: isinstance(session.app.screen, PendingDialog))
+            await session.press("escape")
+            session.app._each_second()
+            await session.press("ctrl+d")
+            assert isinstance(session.app.screen, Frame)
+            sent = [request for _, request in session.machine.calls if isinstance(request, ConsoleSend)]
+            assert sent[-1].text == "\x04"
+            assert "(Ctrl-], then Ctrl-D)" in session.text
+
+    asyncio.run(go())
+
+
+def test_a_question_below_another_dialog_goes_with_what_it_asks_about() -> None:
+    """The help over it stays until it is closed, and then there is no question."""
+
+    async def go() -> None:
+        async with running() as session:
+            await apply(session)
+            await session.press("f1")
+            assert isinstance(session.app.screen, HelpDialog)
+            session.clock.now += 61
+            await session.app.node_watch.refresh()
+            await session.settle()
+            assert isinstance(session.app.screen, HelpDialog)
+            await session.press("escape")
+            await session.wait_for(lambda: isinstance(session.app.screen, Frame))
+
+    asyncio.run(go())
