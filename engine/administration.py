@@ -21,13 +21,14 @@ from engine.nodes import Nodes
 from engine.options import load_settings, save_setting
 from engine.pki import Authority, Pki
 from engine.rolls import Rolls
-from engine.store import certificate_rows
+from engine.store import certificate_rows, node_rows
 from engine.store.database import Store
 from engine.update_verbs import UpdateAdministration
 from engine.updates import Updates
 from engine.user_verbs import UserAdministration
 from nodelib.codec import encode
 from nodelib.errors import Code, VirtnodeError
+from nodelib.facts import Facts
 from nodelib.link import Nothing, Severity, Verb
 
 
@@ -96,6 +97,20 @@ class NodeLines:
 
 
 @dataclass(frozen=True)
+class NodeDetail:
+    """All that tells which machine a node is, and how it stands."""
+
+    node: NodeLine
+    facts: Facts
+    last_error: str
+    claims: str
+    """The name of the node whose hardware it shows with another key; empty where there is none."""
+    created_at: float
+    approved_at: float | None
+    approved_by: str | None
+
+
+@dataclass(frozen=True)
 class AuthorityLine:
     """An authority, and its part: active, next or former."""
 
@@ -151,6 +166,7 @@ TOKEN_CREATE = Verb("token.create", CreateToken, TokenLine)
 TOKEN_LIST = Verb("token.list", Nothing, TokenLines)
 TOKEN_REVOKE = Verb("token.revoke", OnNode, Nothing)
 NODES_LIST = Verb("nodes.list", Nothing, NodeLines)
+NODES_SHOW = Verb("nodes.show", OnNode, NodeDetail)
 NODES_APPROVE = Verb("nodes.approve", OnNode, NodeLine)
 NODES_REJECT = Verb("nodes.reject", OnNode, NodeLine)
 NODES_REMOVE = Verb("nodes.remove", OnNode, Nothing)
@@ -194,6 +210,7 @@ class Administration:
             (TOKEN_LIST, self.list_tokens),
             (TOKEN_REVOKE, self.revoke_token),
             (NODES_LIST, lambda request: NodeLines(tuple(map(_node_line, self.nodes.list())))),
+            (NODES_SHOW, self.show_node),
             (NODES_APPROVE, self.approve),
             (NODES_REJECT, self.reject),
             (NODES_REMOVE, self.remove),
@@ -237,6 +254,21 @@ class Administration:
         """Let a token let nobody in any more."""
         tokens.revoke_token(self.store, request.node, Actor(request.actor), self.clock())
         return Nothing()
+
+    def show_node(self, request: OnNode) -> NodeDetail:
+        """Show all about one node."""
+        node = self.nodes.find(request.node)
+        with self.store.read() as connection:
+            claimed = node_rows.find_node(connection, node.claims) if node.claims else None
+        return NodeDetail(
+            _node_line(node),
+            node.facts,
+            node.last_error,
+            claimed.name if claimed else node.claims or "",
+            node.created_at,
+            node.approved_at,
+            node.approved_by,
+        )
 
     def approve(self, request: OnNode) -> NodeLine:
         """Let a waiting node in."""

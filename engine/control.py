@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from engine.administration import Administration
+from engine.events import one_request
 from nodelib.codec import decode, encode
 from nodelib.errors import Code, VirtnodeError
 from nodelib.jsonrpc import Reply, Request, dump_reply, dump_request, parse_message
@@ -32,7 +33,8 @@ def answer_request(administration: Administration, request: Request) -> Reply:
                 Code.NOT_FOUND, f"the engine knows no {request.method}", "engine and command differ: update"
             )
         verb, function = known
-        return Reply(request.id, function(decode(verb.request, request.params)))
+        with one_request():
+            return Reply(request.id, function(decode(verb.request, request.params)))
     except VirtnodeError as error:
         return Reply(request.id, error=error)
 

@@ -1,8 +1,11 @@
 """The audit log: who did what to which node, what it was before and after, and what nodes report."""
 
+import contextlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+import uuid
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 
 from engine.printable import printable
 from engine.store import event_rows
@@ -15,12 +18,28 @@ LONGEST_TEXT = 2000
 LONGEST_IDENTIFIER = 200
 
 
+_REQUEST: ContextVar[str] = ContextVar("correlation", default="")
+
+
+@contextlib.contextmanager
+def one_request() -> Iterator[None]:
+    """Give all events of one request of a node, or of the command line, the same new correlation."""
+    former = _REQUEST.set(str(uuid.uuid4()))
+    try:
+        yield
+    finally:
+        _REQUEST.reset(former)
+
+
 @dataclass(frozen=True)
 class Actor:
-    """Who asks: an account, a node, or the engine; `correlation` ties together what came of one request."""
+    """Who asks: an account, a node, or the engine; `correlation` ties together what came of one request.
+
+    Whoever names no other belongs to the request that is being answered, if there is one.
+    """
 
     name: str
-    correlation: str = ""
+    correlation: str = field(default_factory=lambda: _REQUEST.get())
 
 
 ENGINE = Actor("engine")
@@ -49,7 +68,7 @@ def record(connection: Connection, event: Event, actor: Actor, now: float) -> No
             kind=event.kind,
             text=printable(event.text, LONGEST_TEXT),
             actor=actor.name,
-            correlation=actor.correlation,
+            correlation=actor.correlation or _correlation(),
             node_id=event.node,
             before=_json(event.before),
             after=_json(event.after),
@@ -61,6 +80,7 @@ def record_of_node(connection: Connection, node: str, events: Sequence[NodeEvent
     """Write what a node reports, each event once however often it is reported; return how many were new."""
     by_identifier = {printable(event.identifier, LONGEST_IDENTIFIER): event for event in events}
     known = event_rows.known_identifiers(connection, node, tuple(by_identifier))
+    correlation = _correlation()
     for identifier, event in by_identifier.items():
         if identifier in known:
             continue
@@ -72,7 +92,7 @@ def record_of_node(connection: Connection, node: str, events: Sequence[NodeEvent
                 kind=printable(event.kind, 100),
                 text=printable(event.text, LONGEST_TEXT),
                 actor=f"node:{node}/{printable(event.actor, 100)}",
-                correlation="",
+                correlation=correlation,
                 node_id=node,
                 identifier=identifier,
                 before=_json(event.before),
@@ -80,6 +100,11 @@ def record_of_node(connection: Connection, node: str, events: Sequence[NodeEvent
             ),
         )
     return len(by_identifier) - len(known)
+
+
+def _correlation() -> str:
+    """Name the request that is being answered; what comes by itself is a matter of its own."""
+    return _REQUEST.get() or str(uuid.uuid4())
 
 
 def _json(value: object) -> str | None:

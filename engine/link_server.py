@@ -1,6 +1,7 @@
 """The port that nodes dial: TLS, who may say what, and one connection for each node."""
 
 import asyncio
+import contextvars
 import functools
 import hashlib
 import logging
@@ -12,14 +13,17 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request as HttpRequest
 from websockets.http11 import Response
+from websockets.server import ServerProtocol
 
+from engine.admission import Entrance, Turns
 from engine.archives import Archives
 from engine.events import Actor
+from engine.histogram import Timings
 from engine.images import Images
 from engine.link_session import CALL_TIMEOUT, Answer, Session
 from engine.nodes import Identity, Nodes
@@ -88,6 +92,10 @@ class Limits:
     """How often one connection may register."""
     ping_interval: float = 10.0
     ping_timeout: float = 20.0
+    handshakes: int = 8
+    """TLS handshakes under way at once; whoever else dials waits."""
+    handshake_patience: float = 0.5
+    """How long a handshake keeps others waiting; then it goes on beside theirs."""
 
 
 @dataclass
@@ -115,6 +123,9 @@ class LinkServer:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.counts = Counts()
+        self.answer_times = Timings(
+            "virtnode_link_answer_seconds", "How long calls of nodes took.", ("verb",)
+        )
         self._nodes = nodes
         self._pki = pki
         self._archives = archives
@@ -132,6 +143,7 @@ class LinkServer:
         self._readers = ThreadPoolExecutor(READERS, "images")
         self._image_turns = asyncio.Semaphore(IMAGE_PARTS)
         self._context = _make_context(pki)
+        self._entrance = Entrance(self._context, limits.handshakes, limits.handshake_patience)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: Server | None = None
 
@@ -142,13 +154,12 @@ class LinkServer:
         self._server = await serve(
             self._handle,
             sock=sock,
-            ssl=self._context,
+            create_connection=cast(type[ServerConnection], self._make_connection),
             process_request=_check_path,
             compression=None,
             max_size=MAX_FRAME,
             max_queue=4,
             open_timeout=10,
-            ssl_handshake_timeout=10,
             close_timeout=2,
             ping_interval=self._limits.ping_interval,
             ping_timeout=self._limits.ping_timeout,
@@ -169,12 +180,26 @@ class LinkServer:
         """Close every connection, and wait until all is answered."""
         if self._server is not None:
             self._server.close()
+            await self._entrance.stop()
             await self._server.wait_closed()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._threads.shutdown()
         self._readers.shutdown()
+
+    @property
+    def turns(self) -> Turns:
+        """How many handshakes are under way, and who waits for one."""
+        return self._entrance.turns
+
+    def _make_connection(
+        self,
+        protocol: ServerProtocol,
+        server: Server,
+        **options: Any,  # noqa: ANN401 - what serve was told
+    ) -> asyncio.Protocol:
+        return self._entrance.lead(ServerConnection(protocol, server, **options))
 
     async def call(self, node: str, verb: Verb[Q, R], request: Q, timeout: float = CALL_TIMEOUT) -> R:
         """Ask a node. Raises VirtnodeError (unavailable) if it is not connected."""
@@ -266,7 +291,7 @@ class LinkServer:
                 identity = await self._in_thread(self._nodes.authenticate, *certificate)
             except VirtnodeError as error:
                 refusal = error
-        session = Session(websocket, address, identity)
+        session = Session(websocket, address, identity, self.answer_times)
         if identity is not None:
             await self._serve_node(session, identity)
         elif self._has_room(network_of(address)):
@@ -305,6 +330,14 @@ class LinkServer:
             if self._sessions.get(node) is session:
                 del self._sessions[node]
             self._nodes.disconnected(node, session)
+            if self._nodes.has_heirs(node):
+                self._spawn(self._reconsider(node))
+
+    async def _reconsider(self, former: str) -> None:
+        try:
+            await self._in_thread(self._nodes.reconsider, former)
+        except VirtnodeError as error:
+            logger.warning("who waits for %s to be gone goes on waiting: %s", former, error.message)
 
     async def _serve_stranger(self, session: Session, refusal: VirtnodeError) -> None:
         nonce = secrets.token_hex(32)
@@ -314,8 +347,9 @@ class LinkServer:
             await session.answer(self._answers_to_stranger(session, nonce, refusal))
         finally:
             late.cancel()
-            if session.waiting is not None and self._waiting.get(session.waiting) is session:
-                del self._waiting[session.waiting]
+            for node in [node for node, waits in self._waiting.items() if waits is session]:
+                del self._waiting[node]
+            self._nodes.left(session)
 
     def _close_idle(self, session: Session) -> None:
         if session.waiting is None:
@@ -332,7 +366,7 @@ class LinkServer:
             if left <= 0:
                 raise VirtnodeError(Code.DENIED, "one connection registered too often", "dial again")
             left -= 1
-            reply = await self._in_thread(self._nodes.register, request, nonce, session.address)
+            reply = await self._in_thread(self._nodes.register, request, nonce, session.address, session)
             self.counts.registrations += 1
             if reply.state is NodeState.PENDING:
                 await self._wait(session, reply.node)
@@ -371,7 +405,8 @@ class LinkServer:
     def _answers_to_node(self, node: str) -> dict[str, Answer]:
         async def heartbeat(request: Heartbeat) -> HeartbeatReply:
             self.counts.heartbeats += 1
-            return await self._in_thread(self._nodes.heartbeat, node, request)
+            # It waits for nothing, and handing it to a thread would take longer than the work.
+            return self._nodes.heartbeat(node, request)
 
         async def renew(request: RenewRequest) -> RenewReply:
             return await self._in_thread(self._nodes.renew, node, request)
@@ -410,9 +445,9 @@ class LinkServer:
 
     async def _in_thread(self, function: Callable[P, R], *arguments: P.args, **words: P.kwargs) -> R:
         assert self._loop is not None
-        return await self._loop.run_in_executor(
-            self._threads, functools.partial(function, *arguments, **words)
-        )
+        # The thread goes on with the request that is being answered here.
+        work = functools.partial(contextvars.copy_context().run, function, *arguments, **words)
+        return await self._loop.run_in_executor(self._threads, work)
 
 
 def _make_context(pki: Pki) -> ssl.SSLContext:

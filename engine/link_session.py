@@ -1,7 +1,6 @@
 """One connection with a node: what the node asks is answered in order, and the engine may ask too."""
 
 import asyncio
-import itertools
 import json
 import logging
 import time
@@ -12,9 +11,13 @@ from typing import Any, TypeVar
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
+from engine.calls import Calls
+from engine.events import one_request
+from engine.histogram import Timings
 from engine.nodes import Identity
 from engine.tokens import Bucket
-from nodelib.codec import decode_lenient, encode
+from engine.wire import read_from_node
+from nodelib.codec import encode
 from nodelib.errors import Code, VirtnodeError
 from nodelib.jsonrpc import Reply, Request, dump_reply, dump_request, parse_message
 from nodelib.link import Verb
@@ -48,34 +51,30 @@ class Answer:
 class Session:
     """A connection; `waiting` names the node that registered on it and waits for approval."""
 
-    def __init__(self, websocket: ServerConnection, address: str, identity: Identity | None) -> None:
+    def __init__(
+        self, websocket: ServerConnection, address: str, identity: Identity | None, timings: Timings
+    ) -> None:
         self.address = address
         self.identity = identity
         self.waiting: str | None = None
         self._websocket = websocket
-        self._numbers = itertools.count(1)
-        self._calls: dict[int, asyncio.Future[Any]] = {}
+        self._timings = timings
+        self._calls = Calls()
         self._mistakes = 0
         self._pace = Bucket(MOST_FRAMES, FRAMES_PER_SECOND, time.monotonic)
         self._closing: asyncio.Task[None] | None = None
 
     async def call(self, verb: Verb[Q, R], request: Q, timeout: float = CALL_TIMEOUT) -> R:
         """Ask the node and wait for its answer. Raises the node's VirtnodeError, or unavailable."""
-        number = next(self._numbers)
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._calls[number] = answer
         try:
             async with asyncio.timeout(timeout):
-                await self._send(dump_request(Request(verb.name, encode(request), number)))
-                return decode_lenient(verb.reply, await answer)
+                return await self._calls.call(self._send, verb, request)
         except TimeoutError as error:
             raise VirtnodeError(
                 Code.UNAVAILABLE, f"the node did not answer {verb.name} within {timeout:g} s", "try again"
             ) from error
         except ConnectionClosed as error:
             raise _gone() from error
-        finally:
-            del self._calls[number]
 
     async def notify(self, verb: Verb[Q, R], request: Q) -> None:
         """Tell the node something that needs no answer; nothing happens if it is gone."""
@@ -103,13 +102,12 @@ class Session:
         except ConnectionClosed:
             pass
         finally:
-            for call in self._calls.values():
-                if not call.done():
-                    call.set_exception(_gone())
+            self._calls.end(_gone)
             if self._closing is not None:
                 await asyncio.wait([self._closing])
 
     async def _take(self, frame: str | bytes, answers: dict[str, Answer]) -> None:
+        begun = time.perf_counter()
         try:
             message = parse_message(frame)
         except VirtnodeError as error:
@@ -117,7 +115,7 @@ class Session:
             self._count(error)
             return
         if isinstance(message, Reply):
-            self._resolve(message)
+            self._calls.resolve(message)
             return
         answer = answers.get(message.method)
         if answer is None or answer.turns is None:
@@ -125,6 +123,8 @@ class Session:
         else:
             async with answer.turns:
                 reply = await self._respond_in_time(message, answer)
+        if answer is not None:
+            self._timings.observe((message.method,), time.perf_counter() - begun)
         if reply.error is not None:
             self._count(reply.error)
 
@@ -147,7 +147,8 @@ class Session:
         try:
             if answer is None:
                 raise VirtnodeError(Code.NOT_FOUND, f"the engine knows no {request.method[:60]!r}")
-            result = await answer.function(decode_lenient(answer.verb.request, request.params))
+            with one_request():
+                result = await answer.function(read_from_node(answer.verb.request, request.params))
         except VirtnodeError as error:
             return Reply(request.id, error=error)
         except Exception:  # The outermost loop of a call: the node gets an answer whatever happens.
@@ -155,15 +156,6 @@ class Session:
             internal = VirtnodeError(Code.FAILED, "internal", "the engine's log says more")
             return Reply(request.id, error=internal)
         return Reply(request.id, result)
-
-    def _resolve(self, reply: Reply) -> None:
-        call = self._calls.get(reply.id) if reply.id is not None else None
-        if call is None or call.done():
-            return
-        if reply.error is not None:
-            call.set_exception(reply.error)
-        else:
-            call.set_result(reply.result)
 
     def _count(self, error: VirtnodeError) -> None:
         if error.code not in MISTAKES:

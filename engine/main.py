@@ -16,8 +16,9 @@ from engine.administration import OnNode
 from engine.backup import restore_backup
 from engine.command_line import actor_name, add_place, ask, print_json, print_table, time_text
 from engine.durations import read_duration
+from engine.node_commands import run_nodes_show
 from engine.options import ServeOptions
-from engine.process import allow_many_files, keep_connections_small
+from engine.process import allow_many_files, collect_seldom, keep_connections_small
 from engine.serve import serve
 from engine.simulate import Live, SimulateOptions, report_lines, simulate
 from nodelib.errors import Code, InvalidInput, VirtnodeError, exit_status
@@ -126,6 +127,11 @@ def _add_nodes(parsers: "Parsers") -> None:
     listing.add_argument("--json", action="store_true", help="as JSON")
     listing.set_defaults(verb=run_nodes_list)
     add_place(listing)
+    show = inner.add_parser("show", help="show one: its key, its machine, its state and what to do")
+    show.add_argument("node", metavar="CODE", help="approval code, identifier or name")
+    show.add_argument("--json", action="store_true", help="as JSON")
+    show.set_defaults(verb=run_nodes_show)
+    add_place(show)
     update_commands.add_updates(inner)
     about = {
         "approve": "let a waiting node in",
@@ -445,6 +451,7 @@ def run_simulate(arguments: argparse.Namespace) -> None:
     )
     allow_many_files()
     keep_connections_small()
+    collect_seldom()
     live: Live | None = None
     if options.updates:
         # Nothing that an engine at work should carry along.

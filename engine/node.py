@@ -1,14 +1,22 @@
 """A node, as people and tools see it: what is stored, and what is known of it this moment."""
 
 import functools
+import logging
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from engine.store.node_rows import NodeRow
-from nodelib.codec import decode_lenient, parse_json
+from engine.wire import read_from_node
+from nodelib.codec import parse_json
+from nodelib.errors import VirtnodeError
 from nodelib.facts import Facts
 from nodelib.ladder import Rung
 from nodelib.link import Heartbeat, NodeState
 
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+U = TypeVar("U")
 CACHED_FACTS = 4096
 
 
@@ -75,17 +83,25 @@ def make_node(row: NodeRow, *, connected: bool = False) -> Node:
 @functools.lru_cache(CACHED_FACTS)
 def read_facts(text: str) -> Facts:
     """Read stored facts; they seldom change and are read with every list."""
-    return decode_lenient(Facts, parse_json(text))
+    return _read(Facts, text, Facts())
 
 
 @functools.lru_cache(CACHED_FACTS)
 def read_ladder(text: str) -> tuple[Rung, ...]:
     """Read a stored ladder."""
-    ladder: tuple[Rung, ...] = decode_lenient(tuple[Rung, ...], parse_json(text))
-    return ladder
+    return _read(tuple[Rung, ...], text, ())
 
 
 @functools.lru_cache(CACHED_FACTS)
-def read_heartbeat(text: str) -> Heartbeat:
+def read_heartbeat(text: str) -> Heartbeat | None:
     """Read a stored heartbeat."""
-    return decode_lenient(Heartbeat, parse_json(text))
+    return _read(Heartbeat, text, None)
+
+
+def _read(kind: type[T], text: str, otherwise: U) -> T | U:
+    """Read what is stored of a node; one row that makes no sense is no reason to show no nodes."""
+    try:
+        return read_from_node(kind, parse_json(text))
+    except VirtnodeError as error:
+        logger.warning("what is stored of a node cannot be read: %s", error.message)
+        return otherwise

@@ -7,6 +7,8 @@ from nodelib.link import HEARTBEAT_INTERVAL, NodeState
 
 GRACE_PER_GUEST = 0.5
 """Seconds that each guest adds to the grace: a busy node answers late, and a mistake would cost them."""
+MOST_GUESTS = 1000
+"""So many guests count: whoever claims more is not waited for any longer."""
 MISSED_HEARTBEATS = 2
 """More than so many must be missing before a node is called unreachable."""
 LATE = 3 * HEARTBEAT_INTERVAL
@@ -43,6 +45,8 @@ class Situation:
     """Since it was asked to reboot; None when it was not, or is back."""
     update: Verdict | None = None
     """What its update makes of it, while that has a say."""
+    another_machine: str = ""
+    """Its key came with another machine than the one that was let in, in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,12 @@ def _maintenance(now: Situation) -> Verdict:
 
 
 def _alive(now: Situation) -> Verdict:
+    if now.another_machine:
+        return Verdict(
+            NodeState.NON_OPERATIONAL,
+            now.another_machine,
+            "activate it if the machine was exchanged; on a copy of its disk, virtnodectl new-key",
+        )
     if now.healthy:
         return Verdict(NodeState.UP)
     reason = printable("; ".join(now.problems[:10]), 1000) or "it says that it is not healthy"
@@ -106,7 +116,8 @@ def _alive(now: Situation) -> Verdict:
 
 
 def _is_lost(now: Situation, graces: Graces) -> bool:
-    grace = max(graces.silence, MISSED_HEARTBEATS * HEARTBEAT_INTERVAL) + GRACE_PER_GUEST * now.guests
+    guests = min(now.guests, MOST_GUESTS)
+    grace = max(graces.silence, MISSED_HEARTBEATS * HEARTBEAT_INTERVAL) + GRACE_PER_GUEST * guests
     return now.silence > grace and now.engine_age >= graces.start
 
 

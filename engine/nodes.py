@@ -4,30 +4,39 @@ Methods may be called from any thread, and wait for the database unless they say
 is told of decisions through an `Audience`, after they are stored.
 """
 
-import logging
+import dataclasses
 import threading
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from engine import events, node_state
+from engine.audience import Audience, Nobody
 from engine.events import ENGINE, Actor, Event
+from engine.keeper import Keeper
 from engine.node import Node, make_node, read_heartbeat
 from engine.node_state import APPROVED_STATES, Graces, Verdict
 from engine.options import Settings, load_settings
 from engine.origin import network_of
 from engine.pki import Pki, read_csr
-from engine.presence import Change, Live, Presence
+from engine.presence import Live, Presence
 from engine.printable import printable
-from engine.registration import REMOVED, Registrar, check_applicant, key_of
-from engine.store import certificate_rows, event_rows, node_rows, update_rows
+from engine.registration import REMOVED, Applicant, Decision, Registrar, check_applicant, key_of
+from engine.store import certificate_rows, node_rows, update_rows
 from engine.store.database import Connection, Store
 from engine.store.node_rows import NodeRow
+from engine.stored_node import (
+    check_approved,
+    check_no_update,
+    find_stored,
+    need_approved,
+    need_stored,
+    not_pending,
+)
 from engine.tokens import TokenRefused, WrongTokens
-from engine.update_state import is_under_way, judge_update
-from nodelib.approval import read_approval_code
+from engine.update_state import UpdateDecision, judge_update
+from engine.waiting import Guest, WaitingRoom
 from nodelib.errors import Code, VirtnodeError
 from nodelib.link import (
     REVOKED,
@@ -44,39 +53,6 @@ from nodelib.link import (
     Severity,
 )
 
-logger = logging.getLogger(__name__)
-
-PRUNE_INTERVAL = 3600.0
-MOST_KEPT = 100
-"""How many nodes' states are stored in one transaction of a tick."""
-SEVERITIES = {
-    NodeState.NON_OPERATIONAL: Severity.WARNING,
-    NodeState.UNREACHABLE: Severity.ERROR,
-    NodeState.FAILED: Severity.ERROR,
-}
-
-
-class Audience(Protocol):
-    """Who holds connections to nodes; called from any thread, and never waits."""
-
-    def approved(self, waiting: str, node: str) -> None:
-        """Let the connection of a waiting node know that it is `node` from now on."""
-
-    def rejected(self, node: str, reason: str) -> None:
-        """Let the connection of a waiting node know that it is not wanted."""
-
-    def barred(self, node: str, reason: str) -> None:
-        """Close every connection of a node at once."""
-
-
-@dataclass(frozen=True)
-class UpdateDecision:
-    """What an update makes of its node: a verdict while it has a say, maintenance, and what is logged."""
-
-    verdict: Verdict | None
-    maintenance: bool
-    event: Event | None = None
-
 
 @dataclass(frozen=True)
 class Identity:
@@ -84,19 +60,6 @@ class Identity:
 
     node: str
     key: str
-
-
-class Nobody:
-    """No connections: an engine that does not run."""
-
-    def approved(self, waiting: str, node: str) -> None:
-        """Tell nobody."""
-
-    def rejected(self, node: str, reason: str) -> None:
-        """Tell nobody."""
-
-    def barred(self, node: str, reason: str) -> None:
-        """Tell nobody."""
 
 
 class Nodes:
@@ -122,12 +85,22 @@ class Nodes:
         self._lock = threading.RLock()
         """Held by whoever looks at `_presence` or changes it, and never while anything is waited for."""
         self._presence = Presence(clock, steady)
+        self._room = WaitingRoom(clock)
         self._wrong_tokens = WrongTokens(steady)
-        self._pruned = steady()
         with store.read() as connection:
             self._settings = load_settings(connection)
             rows = node_rows.list_nodes(connection)
             updates = update_rows.list_standing(connection)
+        self._keeper = Keeper(
+            store,
+            self._presence,
+            self._room,
+            self._deciding,
+            self._lock,
+            clock,
+            steady,
+            lambda: self._settings,
+        )
         self._presence.graces = _graces(self._settings)
         for row in rows:
             self._presence.admit(row, _guests(row))
@@ -152,14 +125,14 @@ class Nodes:
             rows = node_rows.list_nodes(connection, most)
         nodes = [make_node(row) for row in rows]
         with self._lock:
-            return tuple(self._presence.overlay(node) for node in nodes)
+            return tuple(self._overlay(node) for node in nodes)
 
     def get(self, node: str) -> Node:
         """Find a node by its identifier. Raises VirtnodeError (not-found)."""
         with self._store.read() as connection:
-            row = _need(connection, node)
+            row = need_stored(connection, node)
         with self._lock:
-            return self._presence.overlay(make_node(row))
+            return self._overlay(make_node(row))
 
     def find_state(self, node: str) -> NodeState | None:
         """Tell what is decided of a node, if it is there."""
@@ -170,29 +143,77 @@ class Nodes:
     def find(self, words: str) -> Node:
         """Find a node by approval code, identifier or name, as a person typed it."""
         with self._store.read() as connection:
-            row = _find(connection, words)
+            row = find_stored(connection, words)
         with self._lock:
-            return self._presence.overlay(make_node(row))
+            return self._overlay(make_node(row))
 
     # What nodes ask
 
-    def register(self, request: RegisterRequest, nonce: str, address: str) -> RegisterReply:
-        """Let a node in, keep it waiting, or refuse it. Raises VirtnodeError (invalid, denied or busy)."""
+    def register(
+        self, request: RegisterRequest, nonce: str, address: str, connection: object | None = None
+    ) -> RegisterReply:
+        """Let a node in, keep it waiting, or refuse it. Raises VirtnodeError (invalid, denied or busy).
+
+        A node that is kept waiting counts as connected until its `connection` has `left`.
+        """
         applicant = check_applicant(request, nonce, address)
         if request.token:
             with self._lock:
                 self._wrong_tokens.check(network_of(address))
         try:
-            with self._deciding, self._store.write() as connection:
-                decision = self._registrar(connection).decide(applicant)
+            decision = self._decide(applicant, connection)
         except TokenRefused as error:
             self._note_refusal(error, address)
             raise
-        with self._lock:
-            self._presence.admit(decision.row)
         if decision.taken_over:
             self.audience.barred(decision.row.id, "the node goes on with another key")
         return decision.reply
+
+    def left(self, connection: object) -> None:
+        """Note the end of a connection on which nodes waited. Does not wait."""
+        self._room.leave(connection)
+
+    def has_heirs(self, node: str) -> bool:
+        """Tell whether somebody waits with a token for a node to be gone. Does not wait."""
+        return bool(self._room.heirs(node))
+
+    def reconsider(self, former: str) -> None:
+        """Let in the first who waits with a token and the hardware of a node, if that node is gone."""
+        for applicant in self._room.heirs(former):
+            try:
+                with self._deciding:
+                    with self._store.write() as connection:
+                        let_in = self._registrar(connection).reconsider(applicant)
+                    if let_in is None:
+                        continue
+                    waiting, row = let_in
+                    with self._lock:
+                        self._presence.admit(row)
+                    self._room.forget(waiting)
+            except TokenRefused as error:
+                self._note_refusal(error, applicant.address)
+                continue
+            if row.id != waiting:
+                self.audience.barred(row.id, "the node goes on with another key")
+            self.audience.approved(waiting, row.id)
+            return
+
+    def _decide(self, applicant: Applicant, connection: object | None) -> Decision:
+        with self._deciding:
+            with self._store.write() as transaction:
+                decision = self._registrar(transaction).decide(applicant)
+            # Whoever revokes comes before the decision, or after the node is followed.
+            with self._lock:
+                self._presence.admit(decision.row)
+                live = self._presence.find(decision.row.id)
+                if live is not None:
+                    self._presence.compare(live, applicant.machine)
+            row, bears_token = decision.row, bool(applicant.request.token)
+            if row.state != NodeState.PENDING:
+                self._room.forget(row.id)
+            elif connection is not None:
+                self._room.enter(row.id, Guest(connection, applicant if bears_token else None, row.claims))
+        return decision
 
     def authenticate(self, serial: str, fingerprint: str) -> Identity:
         """Tell which node a certificate belongs to. Raises VirtnodeError (denied) if it may not be used."""
@@ -216,21 +237,21 @@ class Nodes:
     def issue(self, node: str) -> Approved:
         """Issue a certificate to a node that was let in while it waited on its connection."""
         with self._deciding, self._store.write() as connection:
-            row = _need_approved(connection, node)
-            return Approved(row.id, self._registrar(connection).certify(row).pem)
+            row = need_approved(connection, node)
+            return Approved(row.id, self._registrar(connection).certify(row)[0].pem)
 
     def renew(self, node: str, request: RenewRequest) -> RenewReply:
         """Issue another certificate over the same key."""
         key = read_csr(request.csr)
         with self._deciding, self._store.write() as connection:
-            row = _need_approved(connection, node)
+            row = need_approved(connection, node)
             if key.fingerprint != row.fingerprint:
                 raise VirtnodeError(
                     Code.DENIED,
                     "the request is over another key",
                     "renewing keeps the key; register a new one",
                 )
-            return RenewReply(self._registrar(connection).certify(row).pem)
+            return RenewReply(self._registrar(connection).certify(row)[0].pem)
 
     def report_events(self, node: str, request: EventsRequest) -> None:
         """Keep what a node reports of itself, each event once."""
@@ -270,13 +291,14 @@ class Nodes:
         """Let a waiting node in; with `replace` it takes over the identity that it claims."""
         with self._deciding:
             with self._store.write() as connection:
-                row = _find(connection, words)
+                row = find_stored(connection, words)
                 if row.state != NodeState.PENDING:
-                    raise _not_pending(row)
+                    raise not_pending(row)
                 node = self._approve(connection, row, actor, replace=replace)
-                stored = _need(connection, node)
+                stored = need_stored(connection, node)
             with self._lock:
                 self._presence.admit(stored)
+            self._room.forget(row.id)
         if node != row.id:
             self.audience.barred(node, "the node goes on with another key")
         self.audience.approved(row.id, node)
@@ -286,9 +308,9 @@ class Nodes:
         """Refuse a waiting node; its key stays refused until the node is removed."""
         text = printable(reason, 200) or "an administrator rejected it"
         with self._deciding, self._store.write() as connection:
-            row = _find(connection, words)
+            row = find_stored(connection, words)
             if row.state != NodeState.PENDING:
-                raise _not_pending(row)
+                raise not_pending(row)
             event = Event(Severity.WARNING, "node-rejected", f"{row.name} was rejected: {text}", row.id)
             self._set(connection, row, node_state.rejected(text), event, actor)
         self.audience.rejected(row.id, text)
@@ -298,7 +320,7 @@ class Nodes:
         """Let a node's certificates and key be good no more, and close its connection at once."""
         with self._deciding:
             with self._store.write() as connection:
-                row = _find(connection, words)
+                row = find_stored(connection, words)
                 if row.state not in APPROVED_STATES:
                     raise VirtnodeError(Code.CONFLICT, f"{row.name} is {row.state}: it has nothing to revoke")
                 certificate_rows.revoke_certificates(connection, row.id, reason=REVOKED, now=self._clock())
@@ -314,7 +336,7 @@ class Nodes:
         """Forget a node. Its certificates are good no more; its key may ask again like any other."""
         with self._deciding:
             with self._store.write() as connection:
-                row = _find(connection, words)
+                row = find_stored(connection, words)
                 certificate_rows.revoke_certificates(connection, row.id, reason=REMOVED, now=self._clock())
                 node_rows.delete_node(connection, row.id)
                 before = {"state": row.state, "fingerprint": row.fingerprint}
@@ -324,23 +346,23 @@ class Nodes:
                 events.record(connection, event, actor, self._clock())
             with self._lock:
                 self._presence.forget(row.id)
+            self._room.forget(row.id)
         self.audience.barred(row.id, "removed")
+        self.reconsider(row.id)
 
     def deactivate(self, words: str, actor: Actor, reason: str = "") -> Node:
         """Put a node into maintenance, where it stays until it is activated; the log keeps the reason."""
         return self._maintain(words, actor, maintenance=True, reason=printable(reason, 200))
 
     def activate(self, words: str, actor: Actor) -> Node:
-        """End a node's maintenance."""
-        return self._maintain(words, actor, maintenance=False)
+        """End a node's maintenance, and take the machine that it runs on for the right one."""
+        return self._maintain(words, actor, maintenance=False, accepts_machine=True)
 
     def wish_maintenance(self, node: str, wish: MaintenanceWish) -> None:
         """Put a node into maintenance, or end it, as somebody at the node asks; the log says who."""
         actor = Actor(f"node {node}: {printable(wish.actor, 60) or 'somebody'}")
-        if wish.on:
-            self.deactivate(node, actor, "asked for at the node")
-        else:
-            self.activate(node, actor)
+        reason = "asked for at the node" if wish.on else ""
+        self._maintain(node, actor, maintenance=wish.on, reason=reason)
 
     def keep_update(
         self, words: str, actor: Actor, decide: Callable[[Connection, Node], UpdateDecision]
@@ -348,8 +370,8 @@ class Nodes:
         """Let the update of a node begin, go on or end; `decide` writes in the same transaction."""
         with self._deciding:
             with self._store.write() as connection:
-                row = _find(connection, words)
-                _check_approved(row)
+                row = find_stored(connection, words)
+                check_approved(row)
                 with self._lock:
                     node = self._presence.overlay(make_node(row))
                 decision = decide(connection, node)
@@ -375,8 +397,8 @@ class Nodes:
     def check_no_update(self, node: str) -> None:
         """See that a node is not being updated. Raises VirtnodeError (conflict)."""
         with self._store.read() as connection:
-            row = _need(connection, node)
-            _check_no_update(connection, row)
+            row = need_stored(connection, node)
+            check_no_update(connection, row)
 
     def note_reboot(self, node: str, actor: Actor) -> None:
         """Note that a node was asked to reboot, so that nobody wonders where it is."""
@@ -393,57 +415,26 @@ class Nodes:
 
     def tick(self, *, everything: bool = False) -> None:
         """Let states follow from the time that went by, and store what changed; to be called every second."""
-        while self._keep_some(everything=everything) == MOST_KEPT:
-            pass
-        due = self._steady() - self._pruned >= PRUNE_INTERVAL
-        if due:
-            self._prune()
+        self._keeper.keep(everything=everything)
 
-    def _keep_some(self, *, everything: bool) -> int:
-        """Store some of what changed, so that decisions need not wait for all of it; return how many."""
-        with self._deciding:
-            with self._lock:
-                changes = self._presence.changes(everything=everything)[:MOST_KEPT]
-            if changes:
-                with self._store.write() as connection:
-                    for change in changes:
-                        self._keep(connection, change)
-                with self._lock:
-                    self._presence.written(changes)
-        return len(changes)
-
-    def _keep(self, connection: Connection, change: Change) -> None:
-        node_rows.update_node(connection, change.node, **change.values)
-        after = change.verdict
-        if after.state is change.before:
-            return
-        text = f"{change.name} is {after.state}" + (f": {after.reason}" if after.reason else "")
-        event = Event(
-            SEVERITIES.get(after.state, Severity.INFO),
-            "node-state",
-            text,
-            change.node,
-            before={"state": change.before.value},
-            after={"state": after.state.value},
-        )
-        events.record(connection, event, ENGINE, self._clock())
-
-    def _prune(self) -> None:
-        settings = self._settings
-        with self._store.write() as connection:
-            oldest = self._clock() - settings.event_days * 86400
-            gone = event_rows.prune_events(connection, before=oldest, keep=settings.max_events)
-        self._pruned = self._steady()
-        logger.info("events: forgot %d", gone)
-
-    def _maintain(self, words: str, actor: Actor, *, maintenance: bool, reason: str = "") -> Node:
+    def _maintain(
+        self,
+        words: str,
+        actor: Actor,
+        *,
+        maintenance: bool,
+        reason: str = "",
+        accepts_machine: bool = False,
+    ) -> Node:
         with self._deciding:
             with self._store.write() as connection:
-                row = _find(connection, words)
-                _check_approved(row)
-                _check_no_update(connection, row)
+                row = find_stored(connection, words)
+                check_approved(row)
+                check_no_update(connection, row)
                 # What a bad update left behind is neither, and may become either.
                 acknowledged = update_rows.acknowledge(connection, row.id)
+                if accepts_machine:
+                    acknowledged |= self._accept_machine(connection, row)
                 if row.maintenance is maintenance and not acknowledged:
                     state = "in maintenance" if maintenance else "active"
                     raise VirtnodeError(Code.CONFLICT, f"{row.name} is {state} already")
@@ -456,9 +447,21 @@ class Nodes:
             with self._lock:
                 live = self._need_live(row.id)
                 live.maintenance, live.update = maintenance, None
+                if accepts_machine:
+                    self._presence.accept_machine(live)
                 self._presence.settle(live)
             self.tick()
         return self.get(row.id)
+
+    def _accept_machine(self, connection: Connection, row: NodeRow) -> bool:
+        """Store the other machine that came with a node's key, if one did."""
+        with self._lock:
+            live = self._presence.find(row.id)
+            other = None if live is None else live.other_machine
+        if other is None:
+            return False
+        node_rows.update_node(connection, row.id, hardware_uuid=other.uuid, serial_number=other.serial)
+        return True
 
     def _follow(self, node: str) -> None:
         """Follow an approved node that is not followed yet, as it is stored now."""
@@ -505,7 +508,14 @@ class Nodes:
 
     def _is_connected(self, node: str) -> bool:
         live = self._presence.find(node)
-        return live is not None and live.connection is not None
+        return self._room.has(node) or (live is not None and live.connection is not None)
+
+    def _overlay(self, node: Node) -> Node:
+        """Bring a stored node up to this moment."""
+        if node.state is not NodeState.PENDING:
+            return self._presence.overlay(node)
+        seen = self._room.last_seen(node.id, node.last_seen)
+        return dataclasses.replace(node, connected=self._room.has(node.id), last_seen=seen)
 
     def _need_live(self, node: str) -> Live:
         live = self._presence.find(node)
@@ -531,55 +541,5 @@ def _graces(settings: Settings) -> Graces:
 
 
 def _guests(row: NodeRow) -> int:
-    return 0 if row.heartbeat is None else read_heartbeat(row.heartbeat).guests
-
-
-def _need(connection: Connection, node: str) -> NodeRow:
-    row = node_rows.find_node(connection, printable(node, 100))
-    if row is None:
-        raise VirtnodeError(
-            Code.NOT_FOUND, f"there is no node {printable(node, 60)}", "virtnode-engine nodes list shows them"
-        )
-    return row
-
-
-def _find(connection: Connection, words: str) -> NodeRow:
-    row = node_rows.find_node(connection, printable(words, 100))
-    if row is not None:
-        return row
-    by_code = node_rows.find_nodes_by_code(connection, read_approval_code(printable(words, 100)))
-    if len(by_code) > 1:
-        raise VirtnodeError(
-            Code.CONFLICT, "more than one node shows this code, so somebody lies", "compare fingerprints"
-        )
-    if by_code:
-        return by_code[0]
-    return node_rows.find_node_by_name(connection, printable(words, 100)) or _need(connection, words)
-
-
-def _need_approved(connection: Connection, node: str) -> NodeRow:
-    row = _need(connection, node)
-    _check_approved(row)
-    return row
-
-
-def _check_approved(row: NodeRow) -> None:
-    if row.state not in APPROVED_STATES:
-        raise VirtnodeError(Code.CONFLICT, f"{row.name} is {row.state}", "approve it first")
-
-
-def _check_no_update(connection: Connection, row: NodeRow) -> None:
-    update = update_rows.find_update(connection, row.id)
-    if update is not None and is_under_way(update):
-        raise VirtnodeError(
-            Code.CONFLICT,
-            f"{row.name} is being updated to {update.version}",
-            f"wait; virtnode-engine nodes updates {row.name} tells how it goes",
-        )
-
-
-def _not_pending(row: NodeRow) -> VirtnodeError:
-    hint = (
-        "remove it to let it ask again" if row.state == NodeState.REJECTED else "there is nothing to decide"
-    )
-    return VirtnodeError(Code.CONFLICT, f"{row.name} does not wait for approval: it is {row.state}", hint)
+    heartbeat = None if row.heartbeat is None else read_heartbeat(row.heartbeat)
+    return 0 if heartbeat is None else heartbeat.guests

@@ -45,7 +45,7 @@ class Settings:
     rekey: Rekey = Rekey.TOKEN
     certificate_days: float = 90.0
     grace_seconds: float = 60.0
-    """How long a node may be silent before it is unreachable, plus half a second for each guest."""
+    """How long a node may be silent before it is unreachable, plus half a second for a guest."""
     start_grace_seconds: float = 300.0
     """How long after the engine's start no node becomes unreachable."""
     reboot_seconds: float = 600.0

@@ -11,6 +11,7 @@ Each step ends with one renaming of a file, so an engine that dies midway is bef
 seconds since 1970. Only this module imports cryptography.
 """
 
+import functools
 import hashlib
 import ipaddress
 from collections.abc import Sequence
@@ -47,12 +48,12 @@ class Authority:
     key: EllipticCurvePrivateKey
     certificate: x509.Certificate
 
-    @property
+    @functools.cached_property
     def pem(self) -> str:
         """The certificate as PEM."""
         return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
-    @property
+    @functools.cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the certificate's DER, in hexadecimal."""
         return hashlib.sha256(self.certificate.public_bytes(serialization.Encoding.DER)).hexdigest()
@@ -99,6 +100,8 @@ class Pki:
     def __init__(self, home: Path) -> None:
         self._folder = home / "ca"
         self._server = home / "server.pem"
+        self._read: dict[str, tuple[bytes, Authority]] = {}
+        """What each file of an authority held when it was last read, and what that is."""
 
     @property
     def server_file(self) -> Path:
@@ -207,10 +210,15 @@ class Pki:
             content = path.read_bytes()
         except FileNotFoundError:
             return None
+        known = self._read.get(name)
+        if known is not None and known[0] == content:
+            return known[1]
         try:
-            return _parse(content)
+            found = _parse(content)
         except ValueError as error:
             raise _broken(path) from error
+        self._read[name] = (content, found)
+        return found
 
 
 def make_authority(now: float) -> Authority:

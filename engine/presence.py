@@ -5,14 +5,19 @@ worth keeping.
 """
 
 import dataclasses
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from engine.events import Event
+from engine.hardware import Machine, read_machine
 from engine.node import Node, read_facts, read_ladder
 from engine.node_state import APPROVED_STATES, Graces, Situation, Verdict, judge
 from engine.store.node_rows import NodeRow, Value
 from nodelib.codec import to_json
-from nodelib.link import Heartbeat, NodeState
+from nodelib.link import Heartbeat, NodeState, Severity
+
+logger = logging.getLogger(__name__)
 
 FLUSH_INTERVAL = 60.0
 """Seconds after which what changed without a change of state is written."""
@@ -32,6 +37,8 @@ class Live:
     stored: NodeState
     """The state that the database knows."""
     steady_contact: float
+    machine: Machine
+    """The machine that was let in."""
     guests: int = 0
     connection: object | None = None
     heard: bool = False
@@ -44,6 +51,14 @@ class Live:
     rebooting_since: float | None = None
     update: Verdict | None = None
     """What its update makes of its state, while that has a say."""
+    other_machine: Machine | None = None
+    """Another one that came with the same key, until an administrator activates the node."""
+    displaces: bool = False
+    """Its connection took the place of one that seemed to live."""
+    warning: Event | None = None
+    """What the log must be told."""
+    puzzling: bool = False
+    """No state follows from what is known of it, and the log says why."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +70,7 @@ class Change:
     before: NodeState
     verdict: Verdict
     values: dict[str, Value]
+    warning: Event | None = None
 
 
 class Presence:
@@ -75,7 +91,7 @@ class Presence:
         known = self._lives.get(row.id)
         if known is not None:
             known.name, known.maintenance, known.key = row.name, row.maintenance, row.fingerprint
-            known.stored = verdict.state
+            known.stored, known.machine = verdict.state, _machine_of(row)
             return
         self._lives[row.id] = Live(
             row.id,
@@ -86,6 +102,7 @@ class Presence:
             row.maintenance,
             verdict.state,
             self._steady(),
+            _machine_of(row),
             guests,
             last_seen=row.last_seen,
         )
@@ -100,6 +117,7 @@ class Presence:
 
     def connect(self, live: Live, connection: object) -> None:
         """Note a connection; it takes the place of the one before."""
+        live.displaces = live.connection is not None
         live.connection, live.heard = connection, False
         live.steady_contact = self._steady()
         if live.rebooting_since is not None:
@@ -121,15 +139,35 @@ class Presence:
         live.guests = max(heartbeat.guests, 0)
         if heartbeat.facts is not None:
             live.facts = to_json(heartbeat.facts)
+            self.compare(live, read_machine(heartbeat.facts))
         if heartbeat.ladder:
             live.ladder = to_json(heartbeat.ladder)
         live.heartbeat = dataclasses.replace(heartbeat, facts=None, ladder=())
         live.dirty = True
         self.settle(live)
 
+    def compare(self, live: Live, shown: Machine) -> None:
+        """Look whether a node's key came with the machine that was let in; if not, it is not forgotten."""
+        if not shown.differs_from(live.machine) or shown == live.other_machine:
+            return
+        live.other_machine = shown
+        how = ", and took the place of a connection that seemed to live" if live.displaces else ""
+        live.warning = Event(
+            Severity.WARNING,
+            "node-machine",
+            f"the key of {live.name} came with another machine ({shown}){how}; it belongs to {live.machine}",
+            live.id,
+            before=dataclasses.asdict(live.machine),
+            after=dataclasses.asdict(shown),
+        )
+
+    def accept_machine(self, live: Live) -> None:
+        """Take the other machine that came with a node's key for the right one."""
+        live.machine, live.other_machine = live.other_machine or live.machine, None
+
     def settle(self, live: Live) -> None:
         """Let the node's state follow from what is known of it."""
-        verdict = judge(self._situation(live), self.graces)
+        verdict = self._judge(live)
         if verdict.state is not live.verdict.state:
             live.since = self._clock()
         if verdict != live.verdict:
@@ -137,15 +175,21 @@ class Presence:
         if live.rebooting_since is not None and verdict.state is NodeState.UP:
             live.rebooting_since = None
 
-    def changes(self, *, everything: bool = False) -> tuple[Change, ...]:
-        """Settle all nodes, and tell what to write: changes of state at once, the rest once a minute."""
-        for live in self._lives.values():
+    def followed(self) -> tuple[str, ...]:
+        """Name the nodes that are followed."""
+        return tuple(self._lives)
+
+    def changes(self, nodes: Iterable[str], *, everything: bool = False) -> tuple[Change, ...]:
+        """Settle some nodes, and tell what to write: changes of state at once, the rest once a minute."""
+        lives = [self._lives[node] for node in nodes if node in self._lives]
+        for live in lives:
             self.settle(live)
         now = self._steady()
         return tuple(
             _change(live)
-            for live in self._lives.values()
+            for live in lives
             if live.verdict.state is not live.stored
+            or live.warning
             or (live.dirty and (everything or now - live.steady_flush >= FLUSH_INTERVAL))
         )
 
@@ -156,6 +200,7 @@ class Presence:
             if live is not None:
                 live.stored, live.steady_flush = change.verdict.state, self._steady()
                 live.dirty = live.verdict != change.verdict
+                live.warning = None if live.warning is change.warning else live.warning
 
     def overlay(self, node: Node) -> Node:
         """Bring a stored node up to this moment."""
@@ -176,6 +221,19 @@ class Presence:
             heartbeat=live.heartbeat or node.heartbeat,
         )
 
+    def _judge(self, live: Live) -> Verdict:
+        try:
+            verdict = judge(self._situation(live), self.graces)
+        except Exception:  # The outermost loop over nodes: one keeps nobody from the others.
+            if not live.puzzling:
+                logger.exception(
+                    "the state of %s does not follow; it stays %s", live.name, live.verdict.state
+                )
+            live.puzzling = True
+            return live.verdict
+        live.puzzling = False
+        return verdict
+
     def _situation(self, live: Live) -> Situation:
         now = self._steady()
         beat = live.heartbeat
@@ -191,6 +249,7 @@ class Presence:
             maintenance=live.maintenance,
             rebooting=None if live.rebooting_since is None else now - live.rebooting_since,
             update=live.update,
+            another_machine=_another_text(live),
         )
 
 
@@ -210,4 +269,13 @@ def _change(live: Live) -> Change:
         values["heartbeat"] = to_json(live.heartbeat)
     if live.verdict.state in (NodeState.NON_OPERATIONAL, NodeState.UNREACHABLE):
         values["last_error"] = live.verdict.reason
-    return Change(live.id, live.name, live.stored, live.verdict, values)
+    return Change(live.id, live.name, live.stored, live.verdict, values, live.warning)
+
+
+def _machine_of(row: NodeRow) -> Machine:
+    return Machine(row.hardware_uuid, row.serial_number)
+
+
+def _another_text(live: Live) -> str:
+    other = live.other_machine
+    return f"its key came with another machine ({other}) than {live.machine}" if other else ""

@@ -8,13 +8,14 @@ administrator's word.
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from engine import events, node_state, tokens
-from engine.events import Actor, Event
+from engine.events import ENGINE, Actor, Event
+from engine.hardware import Machine, read_machine
 from engine.options import Rekey, Settings
 from engine.pki import Issued, NodeKey, Pki, is_signed, read_csr
-from engine.printable import printable
 from engine.store import certificate_rows, node_rows, place_rows
 from engine.store.certificate_rows import CertificateRow
 from engine.store.database import Connection
@@ -47,14 +48,9 @@ class Applicant:
     address: str
 
     @property
-    def hardware_uuid(self) -> str:
-        """The hardware's identifier, as the node says."""
-        return printable(self.request.facts.hardware.uuid, 100).lower()
-
-    @property
-    def serial_number(self) -> str:
-        """The hardware's serial number, as the node says."""
-        return printable(self.request.facts.hardware.serial, 100)
+    def machine(self) -> Machine:
+        """The machine that the node says it is."""
+        return read_machine(self.request.facts)
 
 
 @dataclass(frozen=True)
@@ -102,21 +98,23 @@ class Registrar:
             return self._decide_known(known, applicant)
         self._check_key(applicant.key)
         token = applicant.request.token
-        if token:
-            tokens.check_token(self.connection, token, self.now)
+        name = tokens.check_token(self.connection, token, self.now) if token else ""
+        self._forget_former_selves(applicant)
         claimed = self._find_claimed(applicant)
         if token and self._may_take_over(claimed):
-            return self._take_over_by_token(claimed[0], applicant)
+            return replace(
+                self._certified(self._take_over_by_token(claimed[0], applicant, name)), taken_over=True
+            )
         if claimed:
             former = claimed[0]
             reason = (
                 f"shows another key on the hardware of {former.name} ({former.state}), which may be a lie"
             )
             return self._keep_waiting(applicant, reason, former.id)
-        return self._admit_new(applicant) if token else self._keep_waiting(applicant, "", None)
+        return self._admit_new(applicant, name) if token else self._keep_waiting(applicant, "", None)
 
-    def certify(self, row: NodeRow) -> Issued:
-        """Issue a certificate over a node's key, and remember it."""
+    def certify(self, row: NodeRow) -> tuple[Issued, NodeRow]:
+        """Issue a certificate over a node's key, and remember it; return the node as it is stored then."""
         issued = self.pki.issue(
             row.id, bytes.fromhex(row.public_key), days=self.settings.certificate_days, now=self.now
         )
@@ -135,7 +133,7 @@ class Registrar:
         node_rows.update_node(
             self.connection, row.id, certificate_serial=issued.serial, certificate_expires=issued.expires
         )
-        return issued
+        return issued, replace(row, certificate_serial=issued.serial, certificate_expires=issued.expires)
 
     def take_over(
         self,
@@ -179,20 +177,13 @@ class Registrar:
         if state is NodeState.PENDING:
             return self._decide_pending(row, applicant)
         node_rows.update_node(self.connection, row.id, address=applicant.address)
-        return Decision(self._certified(row), self._reload(row.id))
+        return self._certified(replace(row, address=applicant.address))
 
     def _decide_pending(self, row: NodeRow, applicant: Applicant) -> Decision:
         request = applicant.request
-        if request.token:
-            tokens.check_token(self.connection, request.token, self.now)
-            claimed = self._find_claimed(applicant)
-            if not claimed:
-                name = tokens.use_token(self.connection, request.token, self.now)
-                self.admit(row, Actor(f"token:{name}"), token_id=name)
-                return Decision(self._certified(self._reload(row.id)), self._reload(row.id))
-            if self._may_take_over(claimed):
-                node_rows.delete_node(self.connection, row.id)
-                return self._take_over_by_token(claimed[0], applicant)
+        let_in = self._let_in_by_token(row, applicant) if request.token else None
+        if let_in is not None:
+            return replace(self._certified(let_in), taken_over=let_in.id != row.id)
         node_rows.update_node(
             self.connection,
             row.id,
@@ -204,27 +195,48 @@ class Registrar:
         reply = RegisterReply(NodeState.PENDING, row.id, row.name, reason=row.reason)
         return Decision(reply, self._reload(row.id))
 
-    def _take_over_by_token(self, former: NodeRow, applicant: Applicant) -> Decision:
-        name = tokens.use_token(self.connection, applicant.request.token, self.now)
-        request = applicant.request
-        row = self.take_over(former, applicant.key, Actor(f"token:{name}"), applicant.address, request)
-        return Decision(self._certified(row), self._reload(row.id), taken_over=True)
+    def reconsider(self, applicant: Applicant) -> tuple[str, NodeRow] | None:
+        """Let in a node that waits with a token, if what stood in its way is gone.
 
-    def admit(self, row: NodeRow, actor: Actor, token_id: str | None = None) -> None:
-        """Let a waiting node in."""
+        Returns the identifier that it waited under, and the node as it is stored then.
+        """
+        row = node_rows.find_node_by_key(self.connection, applicant.key.fingerprint)
+        if row is None or row.state != NodeState.PENDING:
+            return None
+        let_in = self._let_in_by_token(row, applicant)
+        return None if let_in is None else (row.id, let_in)
+
+    def _let_in_by_token(self, row: NodeRow, applicant: Applicant) -> NodeRow | None:
+        """Let a waiting node in by its token; None where an administrator has to decide."""
+        name = tokens.check_token(self.connection, applicant.request.token, self.now)
+        claimed = self._find_claimed(applicant)
+        if not claimed:
+            tokens.take_use(self.connection, name, self.now)
+            return self.admit(row, Actor(f"token:{name}"), token_id=name)
+        if not self._may_take_over(claimed):
+            return None
+        node_rows.delete_node(self.connection, row.id)
+        return self._take_over_by_token(claimed[0], applicant, name)
+
+    def _take_over_by_token(self, former: NodeRow, applicant: Applicant, name: str) -> NodeRow:
+        tokens.take_use(self.connection, name, self.now)
+        actor = Actor(f"token:{name}")
+        return self.take_over(former, applicant.key, actor, applicant.address, applicant.request)
+
+    def admit(self, row: NodeRow, actor: Actor, token_id: str | None = None) -> NodeRow:
+        """Let a waiting node in; return it as it is stored then."""
         verdict = node_state.approved()
-        node_rows.update_node(
-            self.connection,
-            row.id,
-            state=verdict.state.value,
-            reason=verdict.reason,
-            action=verdict.action,
-            since=self.now,
-            claims=None,
-            approved_at=self.now,
-            approved_by=actor.name,
-            token_id=token_id,
-        )
+        values: dict[str, Any] = {
+            "state": verdict.state.value,
+            "reason": verdict.reason,
+            "action": verdict.action,
+            "since": self.now,
+            "claims": None,
+            "approved_at": self.now,
+            "approved_by": actor.name,
+            "token_id": token_id,
+        }
+        node_rows.update_node(self.connection, row.id, **values)
         event = Event(
             Severity.INFO,
             "node-approved",
@@ -234,21 +246,38 @@ class Registrar:
             after={"state": verdict.state.value},
         )
         events.record(self.connection, event, actor, self.now)
+        return replace(row, **values)
 
     def _check_key(self, key: NodeKey) -> None:
         barred = certificate_rows.find_key_revocation(self.connection, key.fingerprint, (REVOKED, REPLACED))
         if barred:
             raise VirtnodeError(
-                Code.DENIED, f"the node's key was {barred}", "make a new key on the node, and join again"
+                Code.DENIED,
+                f"the node's key was {barred}",
+                "on the node, virtnodectl new-key makes another one, and it asks again",
             )
 
     def _find_claimed(self, applicant: Applicant) -> tuple[NodeRow, ...]:
         """Find the nodes whose hardware this one says it is."""
-        uuid_, serial = applicant.hardware_uuid, applicant.serial_number
-        if not uuid_ or not serial:
+        return tuple(row for row in self._find_twins(applicant) if row.state != NodeState.PENDING)
+
+    def _forget_former_selves(self, applicant: Applicant) -> None:
+        """Remove who waited with another key on this hardware and is gone; never one that is here."""
+        for row in self._find_twins(applicant):
+            if row.state != NodeState.PENDING or self.is_connected(row.id):
+                continue
+            node_rows.delete_node(self.connection, row.id)
+            text = (
+                f"{row.name}, with code {row.code}, is no longer waited for: its hardware shows another key"
+            )
+            event = Event(Severity.INFO, "node-forgotten", text, row.id)
+            events.record(self.connection, event, ENGINE, self.now)
+
+    def _find_twins(self, applicant: Applicant) -> tuple[NodeRow, ...]:
+        machine = applicant.machine
+        if not machine.is_known:
             return ()
-        found = node_rows.find_nodes_by_hardware(self.connection, uuid_, serial)
-        return tuple(row for row in found if row.state != NodeState.PENDING)
+        return node_rows.find_nodes_by_hardware(self.connection, machine.uuid, machine.serial)
 
     def _may_take_over(self, claimed: tuple[NodeRow, ...]) -> bool:
         return (
@@ -258,11 +287,10 @@ class Registrar:
             and not self.is_connected(claimed[0].id)
         )
 
-    def _admit_new(self, applicant: Applicant) -> Decision:
-        name = tokens.use_token(self.connection, applicant.request.token, self.now)
+    def _admit_new(self, applicant: Applicant, name: str) -> Decision:
+        tokens.take_use(self.connection, name, self.now)
         row = self._insert(applicant, node_state.pending(), None)
-        self.admit(row, Actor(f"token:{name}"), token_id=name)
-        return Decision(self._certified(self._reload(row.id)), self._reload(row.id))
+        return self._certified(self.admit(row, Actor(f"token:{name}"), token_id=name))
 
     def _keep_waiting(self, applicant: Applicant, reason: str, claims: str | None) -> Decision:
         self._check_room(applicant.address)
@@ -303,8 +331,8 @@ class Registrar:
             public_key=applicant.key.public_key.hex(),
             fingerprint=applicant.key.fingerprint,
             code=approval_code(applicant.key.public_key),
-            hardware_uuid=applicant.hardware_uuid,
-            serial_number=applicant.serial_number,
+            hardware_uuid=applicant.machine.uuid,
+            serial_number=applicant.machine.serial,
             claims=claims,
             certificate_serial=None,
             certificate_expires=None,
@@ -334,9 +362,9 @@ class Registrar:
             return asked
         return f"{asked[: LONGEST_NAME - 9]}-{node[:8]}"
 
-    def _certified(self, row: NodeRow) -> RegisterReply:
-        issued = self.certify(row)
-        return RegisterReply(NodeState(row.state), row.id, row.name, issued.pem)
+    def _certified(self, row: NodeRow) -> Decision:
+        issued, stored = self.certify(row)
+        return Decision(RegisterReply(NodeState(row.state), row.id, row.name, issued.pem), stored)
 
     def _reload(self, node: str) -> NodeRow:
         row = node_rows.find_node(self.connection, node)

@@ -29,7 +29,7 @@ from engine.link_server import Limits, LinkServer
 from engine.nodes import Nodes
 from engine.options import ServeOptions, Settings, database_url
 from engine.pki import Pki
-from engine.process import allow_many_files, keep_connections_small
+from engine.process import allow_many_files, collect_seldom, keep_connections_small, take_short_turns
 from engine.rest.app import make_app
 from engine.rest.metrics import Metric, Metrics, Sample
 from engine.rest.services import Services
@@ -112,6 +112,7 @@ def serve(options: ServeOptions, output: TextIO = sys.stdout) -> None:
     """Run an engine until SIGTERM or SIGINT."""
     allow_many_files()
     keep_connections_small()
+    take_short_turns()
     with locked_home(options.home, make=True):
         finish_restore(options.home)
         asyncio.run(_run_until_signal(options, output))
@@ -123,6 +124,7 @@ async def _run_until_signal(options: ServeOptions, output: TextIO) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with running_engine(options, output):
+        collect_seldom()
         await stop.wait()
         logger.info("stopping")
 
@@ -217,7 +219,7 @@ def _make_services(
         authority=pki.trust_bundle,
         engine_id=load_identifier(options.home),
         version=own_version(),
-        metrics=Metrics([_metrics_of(link)]),
+        metrics=Metrics([_metrics_of(link)], [link.answer_times]),
         clock=clocks.wall,
     )
 
@@ -360,6 +362,12 @@ def _metrics_of(link: LinkServer) -> Callable[[], Iterable[Metric]]:
         figures = (
             ("virtnode_link_sessions", "gauge", "Nodes that are connected.", link.session_count),
             ("virtnode_link_strangers", "gauge", "Connections without a certificate.", link.stranger_count),
+            (
+                "virtnode_link_waiting",
+                "gauge",
+                "Connections that wait for their handshake.",
+                link.turns.waiting,
+            ),
             ("virtnode_registrations_total", "counter", "Registrations taken.", link.counts.registrations),
             ("virtnode_heartbeats_total", "counter", "Heartbeats heard.", link.counts.heartbeats),
         )

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import dataclasses
 import hashlib
-import itertools
 import json
 import time
 from base64 import b64decode
@@ -12,11 +11,12 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from engine.calls import Calls
 from engine.simulate import AWAY, Measurements, SimulatedNode, SimulateOptions, Wire, dial, node_context
 from nodelib.bus_update import UpdateState, UpdateView
-from nodelib.codec import decode_lenient, encode
+from nodelib.codec import decode_lenient
 from nodelib.errors import Code, VirtnodeError
-from nodelib.jsonrpc import Reply, Request, dump_reply, dump_request
+from nodelib.jsonrpc import Reply, Request, dump_reply
 from nodelib.link import HEARTBEAT, Nothing, Verb
 from nodelib.link_update import (
     FETCH_IMAGE,
@@ -63,8 +63,7 @@ class LivingNode:
         self._measured = measured
         self._wire: Wire | None = None
         self._connected = asyncio.Event()
-        self._numbers = itertools.count(1)
-        self._calls: dict[int, asyncio.Future[Any]] = {}
+        self._calls = Calls()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -99,15 +98,13 @@ class LivingNode:
             while True:
                 message = await wire.receive()
                 if isinstance(message, Reply):
-                    self._resolve(message)
+                    self._calls.resolve(message)
                 elif message.id is not None:
-                    await wire.connection.send(json.dumps(dump_reply(self._answer(message))))
+                    await self._send(dump_reply(self._answer(message)))
         finally:
             self._connected.clear()
             beating.cancel()
-            for call in self._calls.values():
-                if not call.done():
-                    call.set_exception(ConnectionResetError())
+            self._calls.end(ConnectionResetError)
 
     async def _beat(self) -> None:
         first = True
@@ -115,7 +112,7 @@ class LivingNode:
             while True:
                 begun = time.perf_counter()
                 beat = self.node.heartbeat(time.time(), with_facts=first)
-                await self._call_once(HEARTBEAT, beat)
+                await self._calls.call(self._send, HEARTBEAT, beat)
                 self._measured(time.perf_counter() - begun)
                 first = False
                 await asyncio.sleep(self._interval)
@@ -198,31 +195,14 @@ class LivingNode:
         while True:
             await self._connected.wait()
             try:
-                return await self._call_once(verb, request)
+                return await self._calls.call(self._send, verb, request)
             except AWAY:
                 await asyncio.sleep(self._step)
 
-    async def _call_once(self, verb: Verb[Q, R], request: Q) -> R:
+    async def _send(self, document: dict[str, Any]) -> None:
         if self._wire is None:
             raise ConnectionResetError
-        number = next(self._numbers)
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._calls[number] = answer
-        try:
-            document = dump_request(Request(verb.name, encode(request), number))
-            await self._wire.connection.send(json.dumps(document))
-            return decode_lenient(verb.reply, await answer)
-        finally:
-            del self._calls[number]
-
-    def _resolve(self, reply: Reply) -> None:
-        call = self._calls.get(reply.id) if reply.id is not None else None
-        if call is None or call.done():
-            return
-        if reply.error is not None:
-            call.set_exception(reply.error)
-        else:
-            call.set_result(reply.result)
+        await self._wire.connection.send(json.dumps(document))
 
 
 async def live_for_a_while(

@@ -97,15 +97,13 @@ def check_token(connection: Connection, token: str, now: float) -> str:
     return row.id
 
 
-def use_token(connection: Connection, token: str, now: float) -> str:
-    """Use a token once and return its public name; of many at the same time only so many get it.
+def take_use(connection: Connection, name: str, now: float) -> None:
+    """Use a token once, by its public name; of many at the same time only so many get it.
 
     Raises TokenRefused.
     """
-    name = check_token(connection, token, now)
     if not token_rows.take_use(connection, name, now):
         raise _denied(f"the join token {name} is used up", _ANOTHER)
-    return name
 
 
 class TokenRefused(VirtnodeError):

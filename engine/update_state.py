@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from engine.events import Event
 from engine.node_state import Verdict
 from engine.printable import printable
 from engine.store.update_rows import UpdateRow
@@ -36,6 +37,15 @@ class Finding:
     phase: Phase
     reason: str = ""
     action: str = ""
+
+
+@dataclass(frozen=True)
+class UpdateDecision:
+    """What an update makes of its node: a verdict while it has a say, maintenance, and what is logged."""
+
+    verdict: Verdict | None
+    maintenance: bool
+    event: Event | None = None
 
 
 def is_under_way(row: UpdateRow | None) -> bool:

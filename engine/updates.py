@@ -13,12 +13,21 @@ from typing import Protocol, TypeVar
 from engine.events import Actor, Event, record
 from engine.images import Image, Images, choose_image, missing_file
 from engine.node import Node
-from engine.nodes import Nodes, UpdateDecision
+from engine.nodes import Nodes
 from engine.store import roll_rows, update_rows
 from engine.store.database import Connection, Store
 from engine.store.image_rows import ImageRow
 from engine.store.update_rows import UpdateRow
-from engine.update_state import AGAIN, UNDER_WAY, Finding, Phase, follow_view, is_under_way, judge_update
+from engine.update_state import (
+    AGAIN,
+    UNDER_WAY,
+    Finding,
+    Phase,
+    UpdateDecision,
+    follow_view,
+    is_under_way,
+    judge_update,
+)
 from nodelib.bus_update import PackageChange, UpdateState
 from nodelib.errors import Code, VirtnodeError
 from nodelib.link import NodeState, Nothing, Severity, Verb

@@ -11,6 +11,7 @@ from engine.rest.shapes import Document, Shape, Value
 from engine.rest.updates import roll_summary
 from engine.store import node_rows, place_rows
 from engine.store.database import Connection
+from engine.store.place_rows import DatacenterRow
 from nodelib.errors import Code, VirtnodeError
 from nodelib.link import NodeState
 
@@ -47,7 +48,7 @@ async def list_clusters_of(call: Call) -> Value:
 
 def cluster_documents(connection: Connection) -> list[Document]:
     """Describe all clusters."""
-    centers = {str(one["id"]): one for one in data_center_documents(connection)}
+    centers = {row.id: _center_reference(row) for row in place_rows.list_datacenters(connection)}
     return [
         {
             "id": row.id,
@@ -58,7 +59,7 @@ def cluster_documents(connection: Connection) -> list[Document]:
             "gluster_service": False,
             "cpu": {"architecture": "x86_64", "type": ""},
             "version": LEVEL,
-            "data_center": _only(centers[row.datacenter_id], "id", "href", "name"),
+            "data_center": centers[row.datacenter_id],
         }
         for row in place_rows.list_clusters(connection)
     ]
@@ -68,9 +69,7 @@ def data_center_documents(connection: Connection) -> list[Document]:
     """Describe all data centres."""
     return [
         {
-            "id": row.id,
-            "href": f"{API_PATH}/datacenters/{row.id}",
-            "name": row.name,
+            **_center_reference(row),
             "description": row.description,
             "local": False,
             "status": _status(connection),
@@ -78,6 +77,10 @@ def data_center_documents(connection: Connection) -> list[Document]:
         }
         for row in place_rows.list_datacenters(connection)
     ]
+
+
+def _center_reference(row: DatacenterRow) -> Document:
+    return {"id": row.id, "href": f"{API_PATH}/datacenters/{row.id}", "name": row.name}
 
 
 def cluster_reference(cluster: Document) -> Document:

@@ -4,17 +4,24 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TypeAlias, Union
-from xml.etree import ElementTree
+from xml.sax.saxutils import escape
 
 from engine.rest.shapes import Document, Field, Kind, Many, Scalar, Shape, Value
+from engine.wire import bound_time
 
 XML = "application/xml"
 JSON = "application/json"
+DECLARATION = "<?xml version='1.0' encoding='utf-8'?>"
+INDENT = "    "
 
 JsonValue: TypeAlias = Union[str, int, "JsonObject", Sequence["JsonValue"]]
 JsonObject: TypeAlias = dict[str, JsonValue]
 
+_IN_ATTRIBUTES = {'"': "&quot;", "\t": "&#09;", "\n": "&#10;", "\r": "&#13;"}
+_PLAIN = re.compile(r"[\w /:;.,=?{}()+*@-]*", re.ASCII)
+"""What means itself everywhere: nearly every text."""
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -22,13 +29,9 @@ def represent(kind: Shape | Many, value: Value, media_type: str) -> bytes:
     """Write a document, or a list of them, in the media type that was asked for."""
     if media_type == JSON:
         return json.dumps(_to_json(kind, value), ensure_ascii=False).encode(errors="replace")
-    name = kind.tag if isinstance(kind, Shape) else kind.collection
-    root = ElementTree.Element(name)
-    _fill_element(root, kind, value)
-    ElementTree.indent(root, "    ")
-    # To oVirt's SDK `<comment/>` is no text, and `<comment></comment>` an empty one.
-    content: bytes = ElementTree.tostring(root, "utf-8", xml_declaration=True, short_empty_elements=False)
-    return content + b"\n"
+    lines: list[str] = []
+    _write_element(lines, "", kind.tag if isinstance(kind, Shape) else kind.collection, kind, value)
+    return "\n".join((DECLARATION, *lines, "")).encode()
 
 
 def links_of(shape: Shape, document: Document) -> list[tuple[str, str]]:
@@ -43,30 +46,62 @@ def actions_of(shape: Shape, document: Document) -> list[tuple[str, str]]:
     return [(name, f"{document['href']}/{name}") for name in shape.actions if "href" in document]
 
 
-def _fill_element(element: ElementTree.Element, kind: Kind, value: Value) -> None:
+def _write_element(lines: list[str], indent: str, name: str, kind: Kind, value: Value) -> None:
+    """Write an element below those that are there, each on a line of its own."""
     if isinstance(kind, Shape):
-        _fill_structure(element, kind, _as_document(value))
+        _write_structure(lines, indent, name, kind, _as_document(value))
     elif isinstance(kind, Many):
+        place = _begin(lines, indent, name)
         for item in _as_items(value):
-            _fill_element(ElementTree.SubElement(element, kind.tag), kind.item, item)
+            _write_element(lines, indent + INDENT, kind.tag, kind.item, item)
+        _end(lines, indent, name, place)
     else:
-        element.text = _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", _to_text(kind, value))
+        lines.append(f"{indent}<{name}>{_escape(_to_text(kind, value))}</{name}>")
 
 
-def _fill_structure(element: ElementTree.Element, shape: Shape, document: Document) -> None:
+def _write_structure(lines: list[str], indent: str, name: str, shape: Shape, document: Document) -> None:
     _check_names(shape, document)
-    if shape.identified:
-        for name in ("href", "id"):
-            if name in document:
-                element.set(name, _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", str(document[name])))
+    identity = [one for one in ("href", "id") if shape.identified and one in document]
+    place = _begin(lines, indent, name, "".join(_attribute(one, document[one]) for one in identity))
+    below = indent + INDENT
     if actions := actions_of(shape, document):
-        box = ElementTree.SubElement(element, "actions")
+        box = _begin(lines, below, "actions")
         for rel, href in actions:
-            ElementTree.SubElement(box, "link", {"href": href, "rel": rel})
+            lines.append(_link(below + INDENT, rel, href))
+        _end(lines, below, "actions", box)
     for one in _shown(shape, document):
-        _fill_element(ElementTree.SubElement(element, one.name), one.kind, document[one.name])
+        _write_element(lines, below, one.name, one.kind, document[one.name])
     for rel, href in links_of(shape, document):
-        ElementTree.SubElement(element, "link", {"href": href, "rel": rel})
+        lines.append(_link(below, rel, href))
+    _end(lines, indent, name, place)
+
+
+def _begin(lines: list[str], indent: str, name: str, attributes: str = "") -> int:
+    """Open an element, and return the line that it is on."""
+    lines.append(f"{indent}<{name}{attributes}>")
+    return len(lines) - 1
+
+
+def _end(lines: list[str], indent: str, name: str, place: int) -> None:
+    """Close an element. To oVirt's SDK `<comment/>` is no text, and `<comment></comment>` an empty one."""
+    if place == len(lines) - 1:
+        lines[place] += f"</{name}>"
+    else:
+        lines.append(f"{indent}</{name}>")
+
+
+def _link(indent: str, rel: str, href: str) -> str:
+    return f"{indent}<link{_attribute('href', href)}{_attribute('rel', rel)}></link>"
+
+
+def _attribute(name: str, value: Value) -> str:
+    return f' {name}="{_escape(str(value), _IN_ATTRIBUTES)}"'
+
+
+def _escape(text: str, further: Mapping[str, str] = MappingProxyType({})) -> str:
+    if _PLAIN.fullmatch(text):
+        return text
+    return escape(_NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text), dict(further))
 
 
 def _to_json(kind: Kind, value: Value) -> JsonValue:
@@ -77,7 +112,7 @@ def _to_json(kind: Kind, value: Value) -> JsonValue:
         # An empty list is an object without members, as oVirt writes it.
         return {kind.tag: items} if items else {}
     if kind is Scalar.TIME and isinstance(value, int | float):
-        return round(value * 1000)
+        return round(bound_time(value) * 1000)
     return _to_text(kind, value)
 
 
@@ -103,13 +138,12 @@ def _to_text(kind: Kind, value: Value) -> str:
     if kind is Scalar.BOOLEAN:
         return "true" if value else "false"
     if kind is Scalar.TIME and isinstance(value, int | float):
-        return datetime.fromtimestamp(value, UTC).isoformat(timespec="milliseconds")
+        return datetime.fromtimestamp(bound_time(value), UTC).isoformat(timespec="milliseconds")
     return str(value)
 
 
 def _check_names(shape: Shape, document: Document) -> None:
-    known = {one.name for one in shape.fields} | ({"id", "href"} if shape.identified else set())
-    if unknown := set(document) - known:
+    if unknown := document.keys() - shape.names:
         raise TypeError(f"{shape.tag} has no {', '.join(sorted(unknown))}")
 
 

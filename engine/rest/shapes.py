@@ -1,5 +1,6 @@
 """How a resource is described: as data, from which XML, JSON and the OpenAPI document are made."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -67,10 +68,16 @@ class Shape:
     search: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What a search may name, and where the value is."""
 
-    @property
+    @functools.cached_property
     def linked(self) -> tuple[Field, ...]:
         """The fields that are links until somebody follows them."""
         return tuple(one for one in self.fields if one.link)
+
+    @functools.cached_property
+    def names(self) -> frozenset[str]:
+        """What a document of this shape may hold."""
+        identity = ("id", "href") if self.identified else ()
+        return frozenset((*(one.name for one in self.fields), *identity))
 
 
 def text(name: str, about: str = "", *, on_request: bool = False) -> Field:

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass, fields
 
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
 
 from engine.store.schema import ACCOUNTS, SESSIONS
 
@@ -33,6 +33,8 @@ class SessionRow:
 
 ACCOUNT_COLUMNS = [ACCOUNTS.c[field.name] for field in fields(AccountRow)]
 SESSION_COLUMNS = [SESSIONS.c[field.name] for field in fields(SessionRow)]
+ACCOUNT_BY_ID = select(*ACCOUNT_COLUMNS).where(ACCOUNTS.c.id == bindparam("wanted"))
+SESSION_BY_DIGEST = select(*SESSION_COLUMNS).where(SESSIONS.c.digest == bindparam("wanted"))
 
 
 def insert_account(connection: Connection, row: AccountRow) -> None:
@@ -47,7 +49,7 @@ def find_account(connection: Connection, name: str) -> AccountRow | None:
 
 def find_account_by_id(connection: Connection, account_id: str) -> AccountRow | None:
     """Find an account by its identifier."""
-    return _account(connection.execute(select(*ACCOUNT_COLUMNS).where(ACCOUNTS.c.id == account_id)).first())
+    return _account(connection.execute(ACCOUNT_BY_ID, {"wanted": account_id}).first())
 
 
 def list_accounts(connection: Connection) -> tuple[AccountRow, ...]:
@@ -79,7 +81,7 @@ def insert_session(connection: Connection, row: SessionRow) -> None:
 
 def find_session(connection: Connection, digest: str) -> SessionRow | None:
     """Find a session."""
-    row = connection.execute(select(*SESSION_COLUMNS).where(SESSIONS.c.digest == digest)).first()
+    row = connection.execute(SESSION_BY_DIGEST, {"wanted": digest}).first()
     return None if row is None else SessionRow(**row._mapping)
 
 

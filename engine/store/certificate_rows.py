@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from engine.store.schema import CERTIFICATES
 
@@ -25,14 +25,27 @@ class CertificateRow:
     revoked_reason: str | None = None
 
 
+INSERT = insert(CERTIFICATES)
+BY_SERIAL = select(CERTIFICATES).where(CERTIFICATES.c.serial == bindparam("wanted"))
+REVOCATION = (
+    select(CERTIFICATES.c.revoked_reason)
+    .where(
+        CERTIFICATES.c.key_fingerprint == bindparam("key"),
+        CERTIFICATES.c.revoked_at.is_not(None),
+        CERTIFICATES.c.revoked_reason.in_(bindparam("reasons", expanding=True)),
+    )
+    .limit(1)
+)
+
+
 def insert_certificate(connection: Connection, row: CertificateRow) -> None:
     """Remember a certificate before it is given away."""
-    connection.execute(insert(CERTIFICATES), [asdict(row)])
+    connection.execute(INSERT, [asdict(row)])
 
 
 def find_certificate(connection: Connection, serial: str) -> CertificateRow | None:
     """Find a certificate by its serial."""
-    row = connection.execute(select(CERTIFICATES).where(CERTIFICATES.c.serial == serial)).first()
+    row = connection.execute(BY_SERIAL, {"wanted": serial}).first()
     return None if row is None else CertificateRow(**row._mapping)
 
 
@@ -54,12 +67,7 @@ def revoke_certificates(connection: Connection, node_id: str, *, reason: str, no
 
 def find_key_revocation(connection: Connection, key_fingerprint: str, reasons: tuple[str, ...]) -> str | None:
     """Tell why a key may not be used any more, if one of these reasons holds."""
-    query = select(CERTIFICATES.c.revoked_reason).where(
-        CERTIFICATES.c.key_fingerprint == key_fingerprint,
-        CERTIFICATES.c.revoked_at.is_not(None),
-        CERTIFICATES.c.revoked_reason.in_(reasons),
-    )
-    found = connection.execute(query.limit(1)).scalar()
+    found = connection.execute(REVOCATION, {"key": key_fingerprint, "reasons": reasons}).scalar()
     return None if found is None else str(found)
 
 

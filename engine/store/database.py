@@ -40,7 +40,8 @@ def open_store(url: str, migrations: Sequence[Migration] = MIGRATIONS) -> "Store
     if parsed.drivername == "sqlite":
         _make_private(Path(parsed.database or ""))
     # A server that was restarted has closed the connections that wait in the pool.
-    options = {"pool_size": 8, "max_overflow": 8, "pool_timeout": BUSY_SECONDS, "pool_pre_ping": True}
+    ping = parsed.drivername != "sqlite"
+    options = {"pool_size": 8, "max_overflow": 8, "pool_timeout": BUSY_SECONDS, "pool_pre_ping": ping}
     store = Store(create_engine(parsed, **options))
     try:
         store.migrate(migrations)

@@ -1,6 +1,6 @@
 """Statements on the audit log."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 from sqlalchemy import Connection, delete, func, insert, select
 
@@ -25,11 +25,13 @@ class EventRow:
     """Counts up; given by the database."""
 
 
+INSERT = insert(EVENTS)
+GIVEN = tuple(field.name for field in fields(EventRow) if field.name != "id")
+
+
 def insert_event(connection: Connection, row: EventRow) -> None:
     """Add an event."""
-    values = asdict(row)
-    del values["id"]
-    connection.execute(insert(EVENTS), [values])
+    connection.execute(INSERT, [{name: getattr(row, name) for name in GIVEN}])
 
 
 def known_identifiers(connection: Connection, node_id: str, identifiers: tuple[str, ...]) -> frozenset[str]:

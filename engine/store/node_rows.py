@@ -1,9 +1,10 @@
 """Statements on nodes."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, Row, Update, bindparam, delete, func, insert, select, update
 
 from engine.store.schema import NODES
 
@@ -46,20 +47,35 @@ class NodeRow:
     token_id: str | None
 
 
+@dataclass(frozen=True)
+class WaitingRow:
+    """What tells of a node that waits for approval who it is, and when it was seen last."""
+
+    id: str
+    name: str
+    code: str
+    last_seen: float | None
+
+
 ALL_COLUMNS = select(*(NODES.c[field.name] for field in fields(NodeRow)))
 BY_ID = ALL_COLUMNS.where(NODES.c.id == bindparam("wanted"))
 BY_KEY = ALL_COLUMNS.where(NODES.c.fingerprint == bindparam("wanted"))
+BY_HARDWARE = ALL_COLUMNS.where(
+    NODES.c.hardware_uuid == bindparam("uuid"), NODES.c.serial_number == bindparam("serial")
+).order_by(NODES.c.created_at)
+INSERT = insert(NODES)
 BY_NAME = ALL_COLUMNS.where(NODES.c.name == bindparam("wanted"))
 
 
 def insert_node(connection: Connection, row: NodeRow) -> None:
     """Add a node; a second one of the same key or name is a conflict."""
-    connection.execute(insert(NODES), [{field.name: getattr(row, field.name) for field in fields(row)}])
+    connection.execute(INSERT, [{field.name: getattr(row, field.name) for field in fields(row)}])
 
 
 def update_node(connection: Connection, node_id: str, **values: Value) -> None:
     """Change some columns of one node."""
-    connection.execute(update(NODES).where(NODES.c.id == node_id).values(**values))
+    given = {f"new_{name}": value for name, value in values.items()}
+    connection.execute(_update(tuple(values)), {"wanted": node_id, **given})
 
 
 def delete_node(connection: Connection, node_id: str) -> None:
@@ -84,8 +100,7 @@ def find_nodes_by_code(connection: Connection, code: str) -> tuple[NodeRow, ...]
 
 def find_nodes_by_hardware(connection: Connection, uuid: str, serial: str) -> tuple[NodeRow, ...]:
     """Find the nodes that were seen on some hardware, the oldest first."""
-    here = (NODES.c.hardware_uuid == uuid) & (NODES.c.serial_number == serial)
-    return _all(connection.execute(ALL_COLUMNS.where(here).order_by(NODES.c.created_at)).all())
+    return _all(connection.execute(BY_HARDWARE, {"uuid": uuid, "serial": serial}).all())
 
 
 def find_node_by_name(connection: Connection, name: str) -> NodeRow | None:
@@ -98,12 +113,26 @@ def list_nodes(connection: Connection, most: int | None = None) -> tuple[NodeRow
     return _all(connection.execute(ALL_COLUMNS.order_by(NODES.c.name).limit(most)).all())
 
 
+def list_waiting(connection: Connection) -> tuple[WaitingRow, ...]:
+    """List the nodes that wait for approval, without all that they told."""
+    columns = (NODES.c[field.name] for field in fields(WaitingRow))
+    rows = connection.execute(select(*columns).where(NODES.c.state == "pending")).all()
+    return tuple(WaitingRow(**row._mapping) for row in rows)
+
+
 def count_nodes(connection: Connection, state: str, address: str | None = None) -> int:
     """Count nodes of a state, of all addresses or of one."""
     query = select(func.count()).select_from(NODES).where(NODES.c.state == state)
     if address is not None:
         query = query.where(NODES.c.address == address)
     return int(connection.execute(query).scalar_one())
+
+
+@functools.cache
+def _update(names: tuple[str, ...]) -> Update:
+    """Make the statement that changes some columns: a registration takes long enough without it."""
+    values: dict[str, BindParameter[Value]] = {name: bindparam(f"new_{name}") for name in names}
+    return update(NODES).where(NODES.c.id == bindparam("wanted")).values(values)
 
 
 def _one(row: Row[tuple[object, ...]] | None) -> NodeRow | None:

@@ -26,13 +26,17 @@ class ClusterRow:
     datacenter_id: str
 
 
+ALL_DATACENTERS = select(DATACENTERS).order_by(DATACENTERS.c.name)
+ALL_CLUSTERS = select(CLUSTERS).order_by(CLUSTERS.c.name)
+
+
 def list_datacenters(connection: Connection) -> tuple[DatacenterRow, ...]:
     """List all data centres by name."""
-    rows = connection.execute(select(DATACENTERS).order_by(DATACENTERS.c.name))
+    rows = connection.execute(ALL_DATACENTERS)
     return tuple(DatacenterRow(**row._mapping) for row in rows)
 
 
 def list_clusters(connection: Connection) -> tuple[ClusterRow, ...]:
     """List all clusters by name."""
-    rows = connection.execute(select(CLUSTERS).order_by(CLUSTERS.c.name))
+    rows = connection.execute(ALL_CLUSTERS)
     return tuple(ClusterRow(**row._mapping) for row in rows)

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from engine.store.schema import TOKENS
 
@@ -21,6 +21,19 @@ class TokenRow:
     revoked_at: float | None = None
 
 
+BY_ID = select(TOKENS).where(TOKENS.c.id == bindparam("wanted"))
+TAKE_USE = (
+    update(TOKENS)
+    .where(
+        TOKENS.c.id == bindparam("wanted"),
+        TOKENS.c.used < TOKENS.c.uses,
+        TOKENS.c.expires > bindparam("now"),
+        TOKENS.c.revoked_at.is_(None),
+    )
+    .values(used=TOKENS.c.used + 1)
+)
+
+
 def insert_token(connection: Connection, row: TokenRow) -> None:
     """Add a token."""
     connection.execute(insert(TOKENS), [asdict(row)])
@@ -28,7 +41,7 @@ def insert_token(connection: Connection, row: TokenRow) -> None:
 
 def find_token(connection: Connection, token_id: str) -> TokenRow | None:
     """Find a token by its public name."""
-    row = connection.execute(select(TOKENS).where(TOKENS.c.id == token_id)).first()
+    row = connection.execute(BY_ID, {"wanted": token_id}).first()
     return None if row is None else TokenRow(**row._mapping)
 
 
@@ -40,16 +53,7 @@ def list_tokens(connection: Connection) -> tuple[TokenRow, ...]:
 
 def take_use(connection: Connection, token_id: str, now: float) -> bool:
     """Use a token once; false when it is used up, over or revoked. One statement, so nobody comes between."""
-    taken = connection.execute(
-        update(TOKENS)
-        .where(
-            TOKENS.c.id == token_id,
-            TOKENS.c.used < TOKENS.c.uses,
-            TOKENS.c.expires > now,
-            TOKENS.c.revoked_at.is_(None),
-        )
-        .values(used=TOKENS.c.used + 1)
-    )
+    taken = connection.execute(TAKE_USE, {"wanted": token_id, "now": now})
     return taken.rowcount == 1
 
 

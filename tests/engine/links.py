@@ -16,9 +16,9 @@ def make_token(engine: Engine, uses: int = 10) -> str:
     return create_token(engine.store, uses=uses, seconds=3600, actor=ADMIN, now=time.time()).token
 
 
-async def join(engine: Engine, number: int = 0) -> SimulatedNode:
+async def join(engine: Engine, number: int = 0, *, node: SimulatedNode | None = None) -> SimulatedNode:
     """Let a node in by a token."""
-    node = SimulatedNode(number)
+    node = node or SimulatedNode(number)
     context = node_context(engine.pki.trust_bundle())
     await register("127.0.0.1", engine.link_port, context, node, make_token(engine))
     assert node.certificate

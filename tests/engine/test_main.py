@@ -1,6 +1,7 @@
 """The command line: with a running engine, and without one."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import pytest
 from engine.main import main, make_parser
 from engine.simulate import SimulatedNode
 from engine.store.database import open_store
+from nodelib.facts import Disk, Nic
 from tests.engine.bundles import write_bundle
 from tests.engine.processes import PATIENCE, serving
 from tests.engine.worlds import World
@@ -109,6 +111,47 @@ def test_a_node_is_let_in_from_the_command_line(tmp_path: Path, capsys: pytest.C
     capsys.readouterr()
     assert run("settings", "show", "--home", tmp_path / "other", "--json") == 0
     assert json.loads(capsys.readouterr().out)["rekey"] == "never"
+
+
+def test_one_node_is_shown(
+    world: World, database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever compares the console with the engine finds key and machine, and nothing a terminal obeys."""
+    former, node = world.joined(1), SimulatedNode(2)
+    node.facts = dataclasses.replace(
+        node.facts,
+        hostname="rack\x1b[31m-2",
+        hardware=former.facts.hardware,
+        disks=(Disk("sda", model="Acme", serial="D-1", size_bytes=100 << 30, holds=("ext4",)),),
+        nics=(Nic("eno1", "physical", "52:54:00:00:00:01", speed_mbps=1000, link=True),),
+    )
+    waiting = world.nodes.get(world.register(node).node)
+    where = ("--home", tmp_path, "--database", database)
+    assert run("nodes", "show", waiting.code.lower(), *where) == 0
+    shown = capsys.readouterr().out
+    for pattern in (
+        f"code +{waiting.code}",
+        f"fingerprint +{re.escape(waiting.fingerprint)}",
+        r"state +pending since \d{4}",
+        "reason +shows another key on the hardware of sim-00001",
+        "do +compare",
+        "claims +sim-00001",
+        r"host name +rack \[31m-2",
+        "address +192.0.2.1",
+        "connected +no",
+        "serial +S000001",
+        "CPU +simulated, 1 sockets, 4 cores, 8 threads",
+        r"memory +64\.0 GiB",
+        r"disk +sda  100\.0 GiB  Acme  D-1  ext4",
+        "NIC +eno1  physical  52:54:00:00:00:01  link  1000 Mb/s",
+    ):
+        assert re.search(f"^{pattern}", shown, re.M), pattern
+    assert "\x1b" not in shown
+    assert run("nodes", "show", "sim-00001", "--json", *where) == 0
+    detail = json.loads(capsys.readouterr().out)
+    assert detail["facts"]["hardware"]["serial"] == "S000001"
+    assert detail["approved_by"].startswith("token:")
+    assert run("nodes", "show", "nobody", *where) == 1
 
 
 def test_images_updates_and_rolls_from_the_command_line(

@@ -1,9 +1,12 @@
 """What administrators decide, what heartbeats tell, and what time brings."""
 
 import dataclasses
+import threading
+from collections.abc import Callable
 
 import pytest
 
+from engine.keeper import GLANCE, MOST_KEPT
 from engine.node import Node
 from engine.simulate import SimulatedNode
 from engine.store import event_rows, node_rows
@@ -128,6 +131,41 @@ def test_revoking(world: World) -> None:
     assert world.register(node).state is NodeState.PENDING
 
 
+class InterruptedLock:
+    """A lock behind which somebody else waits: they have their say as soon as it is free, once."""
+
+    def __init__(self, interruption: Callable[[], object]) -> None:
+        self._interruption: Callable[[], object] | None = interruption
+        self._lock = threading.RLock()
+        self._depth = 0
+
+    def __enter__(self) -> None:
+        """Take it."""
+        self._lock.acquire()
+        self._depth += 1
+
+    def __exit__(self, *error: object) -> None:
+        """Leave it to whoever waits."""
+        self._depth -= 1
+        free = self._depth == 0
+        self._lock.release()
+        if free and self._interruption is not None:
+            interruption, self._interruption = self._interruption, None
+            interruption()
+
+
+def test_a_registration_does_not_undo_a_revocation(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A revocation that comes while its node registers again is not lost, in memory or in the database."""
+    node = world.joined()
+    lock = InterruptedLock(lambda: world.nodes.revoke(node.id, ADMIN))
+    monkeypatch.setattr(world.nodes, "_deciding", lock)
+    world.register(node)
+    assert stored_state(world, node) == "rejected"
+    world.pass_by(1000)
+    assert state(world, node) is NodeState.REJECTED
+    assert stored_state(world, node) == "rejected"
+
+
 def test_removing(world: World) -> None:
     """A removed node's certificate opens nothing, and the log keeps what was."""
     audience = world.nodes.audience = Recorder()
@@ -176,6 +214,21 @@ def test_heartbeats_are_not_written_one_by_one(world: World) -> None:
         assert row is not None
         seen.append(row.last_seen)
     assert 3 <= len(set(seen)) <= 5
+
+
+def test_a_tick_stores_what_changed_of_all_nodes(world: World) -> None:
+    """They are looked at by fifties and stored by hundreds; none is left out, and none is stored twice."""
+    nodes = [SimulatedNode(number) for number in range(2 * MOST_KEPT + GLANCE // 2)]
+    token = world.token(uses=len(nodes))
+    for node in nodes:
+        world.register(node, token)
+        connect(world, node)
+        beat(world, node)
+    before = len(world.event_kinds())
+    world.pass_by(1)
+    with world.store.read() as connection:
+        assert node_rows.count_nodes(connection, NodeState.UP) == len(nodes)
+    assert world.event_kinds()[before:] == ["node-state"] * len(nodes)
 
 
 def test_problems_make_a_node_non_operational(world: World) -> None:

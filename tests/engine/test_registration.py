@@ -162,8 +162,9 @@ def test_a_lost_key_with_a_token_keeps_the_identity(world: World) -> None:
     assert world.nodes.authenticate(*identity(new)).node == former.id
     with pytest.raises(VirtnodeError, match="revoked"):
         world.nodes.authenticate(*identity(former))
-    with pytest.raises(VirtnodeError, match="key was replaced"):
+    with pytest.raises(VirtnodeError, match="key was replaced") as refused:
         world.register(former)
+    assert "virtnodectl new-key" in refused.value.hint
     assert "node-rekeyed" in world.event_kinds()
     assert len(world.nodes.list()) == 1
 

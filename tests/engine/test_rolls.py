@@ -150,7 +150,8 @@ async def test_bad_ends_stand_until_somebody_acknowledges_them(tmp_path: Path) -
         assert reasons[0] == "0.2.0 was taken back: libvirt does not answer"
         assert "no key that this node trusts" in reasons[1]
         assert engine.nodes.get(ids[1]).action == "sign it"
-        assert [engine.nodes.get(node).last_error for node in ids] == reasons
+        # A state is seen at once, and its last error when it is stored.
+        await eventually(lambda: [engine.nodes.get(node).last_error for node in ids] == reasons)
         again = Nodes(engine.store, engine.pki)
         assert [again.get(node).state for node in ids] == [NodeState.NON_OPERATIONAL] * 2
         engine.nodes.activate(ids[0], ADMIN)

@@ -15,7 +15,7 @@ from engine.tokens import (
     create_token,
     list_tokens,
     revoke_token,
-    use_token,
+    take_use,
 )
 from nodelib.errors import Code, VirtnodeError
 from tests.engine.worlds import ADMIN, START, Clock
@@ -29,7 +29,7 @@ def make(store: Store, uses: int = 1, seconds: float = 60.0) -> str:
 def use(store: Store, token: str, now: float = START) -> None:
     """Use a token once."""
     with store.write() as connection:
-        use_token(connection, token, now)
+        take_use(connection, check_token(connection, token, now), now)
 
 
 def test_a_token_is_stored_without_its_secret(store: Store) -> None:

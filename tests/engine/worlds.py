@@ -54,9 +54,15 @@ class World:
         made = create_token(self.store, uses=uses, seconds=seconds, actor=ADMIN, now=self.clock())
         return made.token
 
-    def register(self, node: SimulatedNode, token: str = "", address: str = "192.0.2.1") -> RegisterReply:
+    def register(
+        self,
+        node: SimulatedNode,
+        token: str = "",
+        address: str = "192.0.2.1",
+        connection: object | None = None,
+    ) -> RegisterReply:
         """Have a node ask to be let in."""
-        reply = self.nodes.register(node.register_request(NONCE, token), NONCE, address)
+        reply = self.nodes.register(node.register_request(NONCE, token), NONCE, address, connection)
         node.id, node.certificate = reply.node, reply.certificate
         return reply
 

@@ -44,7 +44,8 @@ class Running:
     def join(self, name: str) -> str:
         """Have a node ask to be let in."""
         pair = make_key_pair()
-        facts = FACTS
+        hardware = dataclasses.replace(FACTS.hardware, serial=f"serial-{name}")
+        facts = dataclasses.replace(FACTS, hardware=hardware)
         request = RegisterRequest(PROTOCOL, pair.make_csr(name), pair.sign(register_proof("nonce")), facts)
         return self.engine.nodes.register(request, "nonce", "192.0.2.7").node
 
