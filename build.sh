@@ -58,18 +58,21 @@ install_packages $("$venv/bin/virtnode-image" doctor --packages $purpose)
 if [ "${1:-}" = test ]; then
     make_environment ready-to-test "[test]"
     shift
-    pytest() { "$venv/bin/python" -m pytest -n 2 --dist loadgroup "$@"; }
+    pytest() { "$venv/bin/python" -m pytest -n 2 --dist loadgroup --instafail "$@"; }
     [ $# = 0 ] || { pytest "$@"; exit; }
-    # What is quick comes first. Then one build, which is booted as every medium. What builds again, or starts two
-    # machines itself (`alone`), comes last: an emulated machine beside a compressor misses its time limits.
+    # What is quick comes first, with more workers than processors, for it waits more than it works. Then one build,
+    # which is booted as every medium, and once more the same with a compression that an emulated machine undoes
+    # sooner, for what is told of a node once it has started. What builds again, or starts two machines itself
+    # (`alone`), comes last: an emulated machine beside a compressor misses its time limits.
     status=0
-    pytest -m "not vm" || status=1
+    pytest -m "not vm" -n 4 || status=1
     scratch=$(mktemp -d /var/tmp/virtnode-test-XXXXXX)
     trap 'rm -rf "$scratch"' EXIT
-    "$venv/bin/virtnode-image" build --cache "$cache" --out "$scratch" || exit 1
-    export VIRTNODE_ARTEFACTS="$scratch" VIRTNODE_CACHE="$cache"
-    pytest -m "vm and not alone and not thorough" || status=1
-    pytest -m "vm and alone" -n 1 || status=1
+    "$venv/bin/virtnode-image" build --cache "$cache" --out "$scratch/release" || exit 1
+    "$venv/bin/virtnode-image" build --cache "$cache" --out "$scratch/dev" --profile dev || exit 1
+    export VIRTNODE_ARTEFACTS="$scratch/release" VIRTNODE_QUICK_ARTEFACTS="$scratch/dev" VIRTNODE_CACHE="$cache"
+    pytest -v -m "vm and not alone and not thorough" || status=1
+    pytest -v -m "vm and alone and not thorough" -n 1 || status=1
     exit $status
 fi
 exec "$venv/bin/virtnode-image" build --cache "$cache" "$@"

@@ -1,8 +1,9 @@
 """What losses of power do to a node's disk: `python -m bench.power_cuts OUT`, the folder of a build.
 
-An installation and an update with its trial run once each in QEMU, which keeps every write and every flush. A
-loss of power is a random point in that record: all that was flushed is on the disk, and of what came after
-the last flush each write is there or not, by chance. From each such disk a machine is started, without help.
+An installation, an update with its trial, and an installation over it that keeps the state run once each in
+QEMU, which keeps every write and every flush. A loss of power is a random point in that record: all that was
+flushed is on the disk, and of what came after the last flush each write is there or not, by chance. From each
+such disk a machine is started, without help. Ends with status 1 if one does not start or has lost its state.
 """
 
 import argparse
@@ -120,11 +121,13 @@ class Job:
     share: float
 
 
+KEPT_STATE = "/dev/disk/by-partlabel/virtnode-state"
+"""Where it is while the medium runs: nobody has mounted it then."""
 STATE = f"cat {MARK}; sha256sum </var/lib/virtnode/identity/key.pem"
 
 
-def main() -> None:
-    """Record, cut, start, and print the table."""
+def main() -> int:
+    """Record, cut, start, and print the table; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bench.power_cuts", description=__doc__)
     parser.add_argument("out", type=Path, help="the folder of a finished build")
     parser.add_argument("--cuts", type=int, default=50, metavar="N", help="losses of power (default: 50)")
@@ -136,25 +139,27 @@ def main() -> None:
     print(f"emulation: {accelerator.name}; seed {arguments.seed}\n", flush=True)
     with tempfile.TemporaryDirectory(prefix="vn-", dir="/tmp") as name:
         folder = Path(name)
-        records = (
-            record_installation(arguments.out, folder, accelerator),
-            record_update(arguments.out, folder, accelerator),
-        )
+        installation = record_installation(arguments.out, folder, accelerator)
+        update = record_update(arguments.out, folder, accelerator)
+        again = record_reinstallation(arguments.out, folder, accelerator, update.state)
+        records = (installation, update, again)
         print(records_table(records) + "\n", flush=True)
         chance = random.Random(arguments.seed)
-        jobs = [Job(records[number % 2], number, chance.random()) for number in range(arguments.cuts)]
+        numbers = range(arguments.cuts)
+        jobs = [Job(records[number % len(records)], number, chance.random()) for number in numbers]
         with ThreadPoolExecutor(arguments.jobs) as pool:
             cuts = list(pool.map(lambda job: cut_off(job, folder, accelerator), jobs))
     print("\n" + cuts_table(cuts))
+    return 0 if all(cut.started and cut.has_state for cut in cuts) else 1
 
 
 def guest(
     folder: Path, disk: Path, options: tuple[str, ...], accelerator: Accelerator, log: Path | None
 ) -> Guest:
-    """Lay out a machine whose firmware tries the disk first."""
+    """Lay out a machine whose firmware tries the disk first, unless QEMU itself starts a kernel."""
     folder.mkdir(exist_ok=True)
     uuid = "5f6c1d0e-0000-4000-8000-000000000001"
-    hardware = Hardware(folder, uuid, state=disk, write_log=log, state_starts=True)
+    hardware = Hardware(folder, uuid, state=disk, write_log=log, state_starts="-kernel" not in options)
     return Guest(hardware, Boot(options), accelerator)
 
 
@@ -207,6 +212,21 @@ def record_update(out: Path, folder: Path, accelerator: Accelerator) -> Record:
     return Record("update", base, log, begin, (), said, seconds)
 
 
+def record_reinstallation(out: Path, folder: Path, accelerator: Accelerator, state: str) -> Record:
+    """Install once more over the updated disk, and keep what it holds of the node."""
+    base, log, disk = folder / "updated.img", folder / "reinstall.log", folder / "i/disk.img"
+    run(["cp", "--sparse=always", disk, base])
+    (folder / "r").mkdir()
+    options = kernel_boot(out, folder / "r", ("node.install=ask",)).options
+    with switched_on(guest(folder / "r", disk, options, accelerator, log)) as node:
+        wait_for_agent(node)
+        began = time.monotonic()
+        command = f"virtnodectl install run smallest --keep --confirm {SERIAL[-4:]}"
+        node.run(command, seconds=INSTALL_SECONDS)
+        seconds = time.monotonic() - began
+    return Record("reinstall", base, log, 0, cd_options(next(out.glob("*.iso"))), state, seconds)
+
+
 def cut_off(job: Job, folder: Path, accelerator: Accelerator) -> Cut:
     """Lay the disk of one loss of power, and start a machine from it."""
     record, number = job.record, job.number
@@ -221,7 +241,9 @@ def cut_off(job: Job, folder: Path, accelerator: Accelerator) -> Cut:
         is_disk = "node.state=" in node.run("cat /proc/cmdline")
         if is_disk:
             wait_until(lambda: _is_mounted(node), BOOT_SECONDS, "the state")
-            said = node.try_run(STATE)[1]
+        elif record.state:
+            node.run(f"mount -o ro {KEPT_STATE} /var/lib/virtnode")
+        said = node.try_run(STATE)[1]
         started = "disk" if is_disk else "medium"
     disk.unlink()
     cut = Cut(record.name, point, started, not record.state or said == record.state)
@@ -256,4 +278,4 @@ def cuts_table(cuts: Sequence[Cut]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

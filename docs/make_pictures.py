@@ -1,4 +1,4 @@
-"""Make the pictures of docs/ from recorded machines: python docs/make_pictures.py."""
+"""Make the pictures of docs/ from recorded machines: python -m docs.make_pictures."""
 
 import asyncio
 import sys

@@ -9,6 +9,7 @@ import itertools
 import json
 import logging
 import os
+import re
 import select
 import selectors
 import signal
@@ -54,7 +55,10 @@ Restart=always
 """
 KEY_SECONDS, QUIET_SECONDS = 1.0, 0.05
 """How long a key may take to show, and how long nothing comes once it has shown."""
-BOOT_SECONDS = 400.0
+ESCAPE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|.)")
+CONSOLE_CHARACTERS = 6000
+"""How much of the serial line a failure shows."""
+BOOT_SECONDS = 900.0
 """How long a node may take on a busy machine without hardware virtualisation until its shell answers."""
 
 
@@ -175,6 +179,11 @@ class Guest:
     def set_link(self, name: str, *, up: bool) -> None:
         """Plug or unplug a cable: `host`, or `wireN`."""
         self._monitor_call("set_link", name=name, up=up)
+
+    def forward(self, port: int, host_port: int) -> None:
+        """Let the host reach a port of the node at 127.0.0.1, as a machine beside the node would."""
+        line = f"hostfwd_add host tcp:127.0.0.1:{host_port}-:{port}"
+        self._monitor_call("human-monitor-command", **{"command-line": line})
 
     def send_keys(self, *keys: str) -> None:
         """Press keys of the machine's own keyboard, by QEMU's names, one after the other."""
@@ -393,6 +402,13 @@ def keep_evidence(guest: Guest, target: Path) -> str:
     return os.fspath(target)
 
 
+def end_of_console(guest: Guest) -> str:
+    """Return the last lines of the serial line, for whoever has only the test's output to look at."""
+    text = guest.console_log.read_text(errors="replace") if guest.console_log.exists() else ""
+    lines = re.split(r"[\r\n]+", ESCAPE.sub(" ", text[-CONSOLE_CHARACTERS:]))
+    return "\n".join(line.strip() for line in lines if line.strip())
+
+
 @contextlib.contextmanager
 def switched_on(guest: Guest, evidence: Path, *logs: Path) -> Iterator[Guest]:
     """Switch a machine on, and off in the end; a failure names what it leaves to look at, and `logs`."""
@@ -401,6 +417,8 @@ def switched_on(guest: Guest, evidence: Path, *logs: Path) -> Iterator[Guest]:
         yield guest
     except (AssertionError, TimeoutError) as error:
         places = ", ".join([keep_evidence(guest, evidence), *map(str, logs)])
-        raise AssertionError(f"{error}; see {places}") from error
+        text = f"{error} ({guest.accelerator.name}); see {places}; the serial line ends with:\n"
+        text += end_of_console(guest)
+        raise AssertionError(text) from error
     finally:
         guest.pull_the_plug()

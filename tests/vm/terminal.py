@@ -7,12 +7,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pyte
 
 from tests.vm.guest import Guest, wait_until
 
 COLUMNS, LINES = 80, 24
+FILL_SECONDS = 120.0
+FRAME = "F1 Help"
+"""What the last line of every screen of the console begins with."""
+GARBLED_SECONDS = 20.0
+"""After so long without what should be there the screen is drawn anew.
+
+The serial port of an emulated machine that gets too little of the processor doubles a byte now and then.
+"""
 KEYS = {
     "enter": "\r",
     "esc": "\x1b",
@@ -52,15 +61,25 @@ class Answering(pyte.Screen):
         self._answer(data.encode())
 
 
+class Line(Protocol):
+    """What a terminal hangs on: a socket, or what sends and receives as one does."""
+
+    def sendall(self, data: bytes, /) -> None:
+        """Send all of it."""
+
+    def recv(self, size: int, /) -> bytes:
+        """Take what has come; nothing, or OSError, is the end."""
+
+
 class Terminal:
     """80 columns by 24 lines, as `minicom` or a console server show them."""
 
-    def __init__(self, line: socket.socket) -> None:
+    def __init__(self, line: Line) -> None:
         self._line = line
         self._screen = Answering(line.sendall)
         self._stream = pyte.ByteStream(self._screen)
         self._lock = threading.Lock()
-        self._heard = time.monotonic()
+        self._heard = self._redrawn = time.monotonic()
         self._held = b""
         self.received = 0
         """Bytes that came so far."""
@@ -70,6 +89,11 @@ class Terminal:
         """What is on the screen, line by line."""
         with self._lock:
             return "\n".join(line.rstrip() for line in self._screen.display)
+
+    def clear(self) -> None:
+        """Wipe what is shown, to see what comes next."""
+        with self._lock:
+            self._screen.reset()
 
     def press(self, *keys: str) -> None:
         """Press keys by name (`KEYS`, `ctrl+x`, or a character), each once the screen is quiet again."""
@@ -81,6 +105,16 @@ class Terminal:
         """Type a text at once."""
         self._line.sendall(text.encode())
         self.settle()
+
+    def fill(self, text: str) -> None:
+        """Type a text into a field, look whether it is there, and else begin again, as a person does."""
+        wait_until(lambda: self._filled(text), FILL_SECONDS, f"{text!r} to be typed")
+
+    def _filled(self, text: str) -> bool:
+        self.press("end")
+        self.erase(len(text) + 2)
+        self.press(*text)
+        return f"[{text} " in self.text
 
     def erase(self, count: int) -> None:
         """Delete what stands before the cursor."""
@@ -96,26 +130,50 @@ class Terminal:
     def wait_for(self, text: str, seconds: float = 60.0) -> str:
         """Wait until a text is on the screen, and return all of it."""
         try:
-            wait_until(lambda: text in self.text, seconds, f"{text!r} on the screen", pause=0.3)
+            wait_until(lambda: text in self.legible(), seconds, f"{text!r} on the screen", pause=0.3)
         except AssertionError as error:
             raise AssertionError(f"{error}; it shows:\n{self.text}") from None
         return self.text
 
+    def legible(self) -> str:
+        """Return what is on the screen; the console draws it anew from time to time for whoever waits."""
+        text, now = self.text, time.monotonic()
+        if FRAME in text and now - self._redrawn > GARBLED_SECONDS:
+            self._redrawn = now
+            self._send("ctrl+l")
+        return text
+
     def wait_until_gone(self, text: str, seconds: float = 60.0) -> None:
         """Wait until a text is on the screen no more."""
         try:
-            wait_until(lambda: text not in self.text, seconds, f"{text!r} to go", pause=0.3)
+            wait_until(lambda: text not in self.legible(), seconds, f"{text!r} to go", pause=0.3)
         except AssertionError as error:
             raise AssertionError(f"{error}; the screen shows:\n{self.text}") from None
 
-    def listen(self) -> None:
-        """Draw what comes, until the line is closed."""
+    @contextlib.contextmanager
+    def listening(self, hang_up: Callable[[], object]) -> Iterator["Terminal"]:
+        """Draw what comes; in the end `hang_up` closes the line."""
+        listener = threading.Thread(target=self._listen, daemon=True)
+        listener.start()
+        try:
+            yield self
+        finally:
+            hang_up()
+            listener.join(10)
+
+    def _listen(self) -> None:
         with contextlib.suppress(OSError):
             while data := self._line.recv(1 << 16):
                 with self._lock:
-                    self._stream.feed(self._without_reset(data))
+                    self._draw(self._without_reset(data))
                 self.received += len(data)
                 self._heard = time.monotonic()
+
+    def _draw(self, data: bytes) -> None:
+        """Draw byte by byte: pyte gives up at a sequence with too many numbers; a terminal passes it over."""
+        for place in range(len(data)):
+            with contextlib.suppress(TypeError):
+                self._stream.feed(data[place : place + 1])
 
     def _without_reset(self, data: bytes) -> bytes:
         """Take the sequence out that pyte does not know; its beginning waits for the rest."""
@@ -145,11 +203,5 @@ def terminal_on(guest: Guest) -> Iterator[Terminal]:
     """Plug a terminal into a node's first serial line."""
     with socket.socket(socket.AF_UNIX) as line:
         line.connect(str(Path(guest.hardware.folder) / "console.socket"))
-        terminal = Terminal(line)
-        listener = threading.Thread(target=terminal.listen, daemon=True)
-        listener.start()
-        try:
+        with Terminal(line).listening(lambda: line.shutdown(socket.SHUT_RDWR)) as terminal:
             yield terminal
-        finally:
-            line.shutdown(socket.SHUT_RDWR)
-            listener.join(10)

@@ -22,26 +22,26 @@ MARK = "virtnode_test=${mac}"
 
 @pytest.mark.parametrize("medium", ["iso", "disk", "pxe"])
 def test_a_customised_medium_configures_its_node(
-    artefacts: Path, accelerator: Accelerator, tmp_path: Path, medium: str
+    released: Path, accelerator: Accelerator, tmp_path: Path, medium: str
 ) -> None:
     """Started by its own menu, the node has the name, the argument, and says where it got the name."""
-    with short_folder(tmp_path) as folder, customised(artefacts, folder, medium) as boot:
+    with short_folder(tmp_path) as folder, customised(released, folder, medium) as boot:
         (folder / "node").mkdir(exist_ok=True)
         guest = Guest(Hardware(folder / "node", str(uuid.uuid4())), boot, accelerator)
         with switched_on(guest, tmp_path / "evidence") as node:
             node.wait_for_shell()
-            wait_until(lambda: node.run("hostname").strip() == NAME, 120, "the embedded host name")
+            wait_until(lambda: node.run("hostname").strip() == NAME, 600, "the embedded host name")
             words = node.run("cat /proc/cmdline").split()
             assert [word for word in words if word.startswith("virtnode_test=")] == [
                 f"virtnode_test={guest.hardware.mac}" if medium == "pxe" else MARK
             ]
             assert "/run/virtnode/embedded.toml" in node.run("virtnodectl config show --json")
-            assert "ask: system.timezone" in node.run("virtnodectl status --json")
+            assert "system.timezone" in node.run("virtnodectl status --json")
             assert node.run("stat -c %a /run/virtnode/embedded.toml").strip() == "600"
 
 
 @contextlib.contextmanager
-def customised(artefacts: Path, folder: Path, medium: str) -> Iterator[Boot]:
+def customised(released: Path, folder: Path, medium: str) -> Iterator[Boot]:
     """Customise one of a build's media, and attach the copy."""
     answer = folder / "node.toml"
     answer.write_text(ANSWER)
@@ -49,17 +49,17 @@ def customised(artefacts: Path, folder: Path, medium: str) -> Iterator[Boot]:
     if medium == "pxe":
         copies = folder / "copies"
         copies.mkdir()
-        assert main(["customize", str(artefacts / "pxe"), "-o", str(copies / "pxe"), *options]) == 0
+        assert main(["customize", str(released / "pxe"), "-o", str(copies / "pxe"), *options]) == 0
         with network_boot(copies, folder, ("quiet",)) as boot:
             yield boot
     elif medium == "disk":
         disk = folder / "custom.qcow2"
-        source = next(artefacts.glob("*.qcow2"))
+        source = next(released.glob("*.qcow2"))
         assert main(["customize", str(source), "-o", str(disk), *options]) == 0
         drive = f"if=none,id=disk,format=qcow2,file={disk}"
         yield Boot(("-vga", "std", "-drive", drive, "-device", "virtio-blk-pci,drive=disk,bootindex=1"))
     else:
         iso = folder / "custom.iso"
-        source = next(artefacts.glob("*.iso"))
+        source = next(released.glob("*.iso"))
         assert main(["customize", str(source), "-o", str(iso), *options]) == 0
         yield Boot(("-vga", "std", *cd_options(iso)))

@@ -22,13 +22,13 @@ from tests.vm.guest import (
 )
 from tests.vm.joining import short_folder
 
-pytestmark = [pytest.mark.vm, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.vm, pytest.mark.thorough, pytest.mark.timeout(3600)]
 
 DISK_BYTES = 9 * 10**9
 SERIAL = "state"
 """The serial number that the machine gives its disk."""
 DATA_SERIAL = "data-1"
-INSTALL_SECONDS, AGENT_SECONDS = 900.0, 180.0
+INSTALL_SECONDS, AGENT_SECONDS = 1800.0, 400.0
 
 
 def make_disk(folder: Path) -> Path:
@@ -57,7 +57,9 @@ def installed_disk(node: Guest) -> Mapping[str, Any]:
 def wait_for_agent(node: Guest) -> None:
     """Wait until the node answers its own command line."""
     node.wait_for_shell()
-    wait_until(lambda: node.try_run("virtnodectl install disks")[0] == 0, AGENT_SECONDS, "the agent")
+    command = "virtnodectl install disks"
+    # On a busy machine the very first answer may take as long as the agent may.
+    wait_until(lambda: node.try_run(command, seconds=AGENT_SECONDS)[0] == 0, AGENT_SECONDS, "the agent")
 
 
 def is_installed(node: Guest) -> None:
@@ -98,7 +100,6 @@ def test_it_installs_unattended_and_starts_from_the_disk(
             node.run("test -e /var/lib/virtnode/kept")
 
 
-@pytest.mark.thorough
 def test_a_data_disk_joins_and_the_pool_outlives_a_restart(
     artefacts: Path, accelerator: Accelerator, tmp_path: Path
 ) -> None:
@@ -138,7 +139,7 @@ def with_data_disk(folder: Path) -> tuple[str, ...]:
 def has_restarted(node: Guest) -> bool:
     """Tell whether the node says that its disk has this system already."""
     try:
-        return "has this system already" in node.try_run("virtnodectl install status", seconds=20)[1]
+        return "has this system already" in node.try_run("virtnodectl install status", seconds=90)[1]
     except TimeoutError:
         return False
 

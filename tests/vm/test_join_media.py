@@ -32,6 +32,8 @@ def test_the_readme_followed_to_the_letter(artefacts: Path, accelerator: Acceler
         code = follower.wait_for("pending")[2]
         read_code(node, code)
         follower.names["D07CH-F3K8D"] = code
+        machine = follower.run("virtnode-engine nodes show D07CH-F3K8D")
+        assert node.hardware.mac in machine
         follower.run("virtnode-engine nodes approve D07CH-F3K8D")
         follower.wait_for("up", 120)
 
@@ -56,6 +58,7 @@ def make_machine(boot: Boot, accelerator: Accelerator, folder: Path) -> Guest:
     return Guest(Hardware(folder, str(uuid.uuid4())), boot, accelerator)
 
 
+@pytest.mark.thorough
 def test_a_stateless_node_comes_back(artefacts: Path, accelerator: Accelerator, tmp_path: Path) -> None:
     """From the network and without a disk: a token gives it its identity back, and nobody else does."""
     with short_folder(tmp_path) as folder, running_engine(folder) as engine:

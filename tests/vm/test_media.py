@@ -7,7 +7,7 @@ import pytest
 
 from image.attachment import find_bootable
 from image.verify.inquiry import unit_credentials
-from image.verify.matrix import CASE_NAMES, CASES, Case
+from image.verify.matrix import CASES, Case
 from image.verify.runner import Setup, verify_case
 from image.verify.table import failure_lines
 
@@ -15,19 +15,27 @@ from image.verify.table import failure_lines
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(3600)]
 
 
-@pytest.mark.parametrize("case", CASES, ids=CASE_NAMES)
-def test_medium_boots_to_a_sound_node(case: Case, artefacts: Path, setup: Setup) -> None:
+THOROUGH = {"iso-cd-uefi", "iso-usb-bios", "pxe-uefi", "disk-bios"}
+"""Rows whose medium and whose firmware are both in another one as well."""
+ROWS = [
+    pytest.param(case, id=case.name, marks=pytest.mark.thorough if case.name in THOROUGH else ())
+    for case in CASES
+]
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_medium_boots_to_a_sound_node(case: Case, released: Path, setup: Setup) -> None:
     """The node itself says that nothing is wrong."""
-    found = find_bootable(artefacts)
+    found = find_bootable(released)
     if case.artefact not in found:
-        pytest.skip(f"{artefacts} has no {case.artefact}")
+        pytest.skip(f"{released} has no {case.artefact}")
     verdict = verify_case(case, found[case.artefact], setup)
     assert verdict.passed, "\n".join(failure_lines(verdict))
 
 
-def test_failing_unit_is_noticed(artefacts: Path, setup: Setup) -> None:
+def test_failing_unit_is_noticed(released: Path, setup: Setup) -> None:
     """A node with a unit that fails does not pass, and leaves console, journal and screenshot."""
-    found = find_bootable(artefacts)
+    found = find_bootable(released)
     broken = unit_credentials("broken.service", "[Service]\nType=oneshot\nExecStart=/bin/false\n")
     case = CASES[0]
     verdict = verify_case(case, found[case.artefact], dataclasses.replace(setup, credentials=broken))

@@ -1,5 +1,10 @@
-"""Two nodes on two cables: bonds, VLANs and bridges that carry, and changes that come back by themselves."""
+"""Two nodes on two cables: bonds, VLANs and bridges that carry, and changes that come back by themselves.
 
+On the way: who hears whom, and whose journal is sent on.
+"""
+
+import functools
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from image.accelerator import Accelerator
+from image.qemu import HOST_ADDRESS
 from tests.vm.guest import BOOT_SECONDS, Guest, Wire, keep_evidence, wait_until
 from tests.vm.joining import make_node, short_folder
+from tests.vm.syslog_double import SyslogDouble, syslog_double
 
 pytestmark = [
     pytest.mark.vm,
@@ -41,6 +48,22 @@ members = ["tagged"]
 ipv4 = ["192.0.2.{number}/24"]
 ipv6 = ["2001:db8::{number}/64"]
 """
+NAMED = """
+[system]
+hostname = "two.example.org"
+"""
+LOGGING = """
+[logging]
+syslog = {servers}
+"""
+# A node listens and says nothing of itself; here one of them does what a switch does.
+EMIT = """\
+for unit in /etc/systemd/network/20-virtnode-{mac}.network; do
+    mkdir -p "/run/systemd/network/$(basename "$unit").d"
+    printf '[Network]\\nEmitLLDP=yes\\n' >"/run/systemd/network/$(basename "$unit").d/emit.conf"
+done
+networkctl reload
+"""
 REACH = "python3 -c 'import socket; socket.create_connection((\"{address}\", 22), 3).close()'"
 
 
@@ -70,6 +93,11 @@ class Side:
     def has_agent(self) -> bool:
         """Tell whether the agent answers."""
         return self.guest.try_run("virtnodectl status")[0] == 0
+
+    def neighbours(self) -> dict[str, str]:
+        """Tell whom each port hears, by the port's name."""
+        nics = json.loads(self.guest.run("virtnodectl facts"))["nics"]
+        return {nic["name"]: nic["lldp"]["system"] for nic in nics if nic["lldp"]}
 
     def reaches(self, address: str) -> bool:
         """Tell whether the other side's SSH server can be reached."""
@@ -149,6 +177,44 @@ def test_bonds_vlans_and_bridges_carry(pair: Pair) -> None:
     pair.one.guest.set_link("wire0", up=False)
     pair.wait_until_connected("over one cable")
     pair.one.guest.set_link("wire0", up=True)
+
+
+def test_a_neighbour_is_heard(pair: Pair) -> None:
+    """What the other end of a cable says of itself is among the facts of the port that hears it.
+
+    Its name comes from its configuration, and so does the line in its /etc/hosts.
+    """
+    assert pair.one.neighbours() == {}
+    pair.two.keep(pair.two.intent() + NAMED)
+    name = pair.two.guest.run("hostname").strip()
+    assert NAMED.count(name) == 1
+    assert pair.two.guest.run("grep 127.0.1.1 /etc/hosts").split() == ["127.0.1.1", name, "two"]
+    for wire in (0, 1):
+        pair.two.guest.run(EMIT.format(mac=mac_of(2, wire).replace(":", "")))
+    heard = f"both ports to hear {name}"
+    wait_until(lambda: list(pair.one.neighbours().values()) == [name, name], 120, heard, pause=3.0)
+    pair.wait_until_connected("while they are heard")
+
+
+def test_the_journal_is_sent_on(pair: Pair) -> None:
+    """A line of the journal reaches a server by UDP and one by TCP; nothing is sent once none is named."""
+    with syslog_double() as servers:
+        urls = json.dumps(servers.urls(HOST_ADDRESS))
+        pair.one.keep(pair.one.intent() + LOGGING.format(servers=urls))
+        pair.one.guest.run("echo by-both-ways | systemd-cat -t trial")
+        for protocol in ("udp", "tcp"):
+            hears = functools.partial(is_heard, servers, protocol)
+            wait_until(hears, 60, f"a line by {protocol}")
+        # What a document does not name stays as it is.
+        pair.one.keep(pair.one.intent() + LOGGING.format(servers="[]"))
+        pair.one.guest.run("echo to-nobody | systemd-cat -t trial")
+        assert pair.one.guest.try_run("systemctl is-active rsyslog.service")[1].strip() == "inactive"
+        assert "to-nobody" not in servers.heard("udp") + servers.heard("tcp")
+
+
+def is_heard(servers: SyslogDouble, protocol: str) -> bool:
+    """Tell whether the line has come, and under the name of who said it."""
+    return any("trial" in line and "by-both-ways" in line for line in servers.heard(protocol).splitlines())
 
 
 def test_a_change_that_cuts_the_node_off_comes_back(pair: Pair) -> None:
