@@ -103,14 +103,19 @@ def test_openssl_verifies_a_signature(tmp_path: Path) -> None:
 def test_sign_adds_to_what_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The payload stays; signing by the build or later makes the same bytes; a key counts once."""
     keys = [make_keys(tmp_path, name)[0] for name in ("old", "new")]
-    bundle = make_bundle(tmp_path / "plain")
+    # One payload for both: the times of its files are in its root.
+    payload = small_payload(tmp_path / "payload")
+    for name in ("plain", "signed"):
+        (tmp_path / name).mkdir()
+    [bundle] = make_update(payload, tmp_path, tmp_path / "plain")
+    [built] = make_update(dataclasses.replace(payload, sign_keys=tuple(keys)), tmp_path, tmp_path / "signed")
     before = bundle.read_bytes()
     copy = tmp_path / "copy.update"
     assert main(["sign", str(bundle), "--key", str(keys[0]), "-o", str(copy)]) == 0
     assert bundle.read_bytes() == before
     for _ in range(2):
         assert main(["sign", str(copy), "--key", str(keys[1])]) == 0
-    assert copy.read_bytes() == make_bundle(tmp_path / "both", *keys).read_bytes()
+    assert copy.read_bytes() == built.read_bytes()
     assert capsys.readouterr().out.count("signed by the key") == 5
     assert not list(tmp_path.glob(".*"))
 
