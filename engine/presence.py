@@ -267,7 +267,7 @@ def _change(live: Live) -> Change:
         values["ladder"] = live.ladder
     if live.heartbeat is not None:
         values["heartbeat"] = to_json(live.heartbeat)
-    if live.verdict.state in (NodeState.NON_OPERATIONAL, NodeState.UNREACHABLE):
+    if live.verdict.state in (NodeState.NON_OPERATIONAL, NodeState.UNREACHABLE, NodeState.FAILED):
         values["last_error"] = live.verdict.reason
     return Change(live.id, live.name, live.stored, live.verdict, values, live.warning)
 

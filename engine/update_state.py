@@ -61,7 +61,9 @@ def judge_update(row: UpdateRow) -> Verdict | None:
     if phase in UNDER_WAY:
         state = NodeState.REBOOTING if phase in (Phase.REBOOTING, Phase.TRIAL) else NodeState.INSTALLING
         return Verdict(state, row.reason or f"is updated to {row.version}", "wait")
-    return Verdict(NodeState.NON_OPERATIONAL, row.reason, row.action)
+    # What was taken back runs, with its former image; what failed may be anything.
+    state = NodeState.FAILED if phase is Phase.FAILED else NodeState.NON_OPERATIONAL
+    return Verdict(state, row.reason, row.action)
 
 
 def follow_view(row: UpdateRow, view: UpdateView, running_build: str) -> Finding | None:

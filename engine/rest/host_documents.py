@@ -20,10 +20,10 @@ STATUSES = {
     NodeState.UNREACHABLE: "non_responsive",
     NodeState.MAINTENANCE: "maintenance",
     NodeState.REBOOTING: "reboot",
-    NodeState.FAILED: "error",
+    NodeState.FAILED: "install_failed",
     NodeState.REJECTED: "down",
 }
-"""oVirt's status for each state; `failed` is `install_failed` for a node that was never heard of since."""
+"""oVirt's status for each state."""
 _ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
 _NAMESPACE = uuid.UUID("6d2f7b5e-1b6e-4f0a-9f52-0c6f5d1f8a11")
 
@@ -60,7 +60,7 @@ def host_document(view: HostView, *, all_content: bool = False) -> dict[str, Val
         "name": node.name,
         "comment": node.comment,
         "address": node.address,
-        "status": _status(node),
+        "status": STATUSES[node.state],
         "status_detail": node.reason,
         "external_status": _external_status(view),
         "type": "ovirt_node",
@@ -142,12 +142,6 @@ def version_document(text: str) -> Document:
 
 
 _PARTS = ("major", "minor", "build", "revision")
-
-
-def _status(node: Node) -> str:
-    if node.state is NodeState.FAILED and node.last_seen is None:
-        return "install_failed"
-    return STATUSES[node.state]
 
 
 def _external_status(view: HostView) -> str:

@@ -154,7 +154,7 @@ def test_a_node_that_never_hears_its_order_fails(updating: Updating) -> None:
     updating.advance(Answers(GONE))
     assert updating.phase == Phase.FAILED
     assert updating.state == (
-        NodeState.NON_OPERATIONAL,
+        NodeState.FAILED,
         "could not be told to update: the node is not connected",
     )
 
@@ -177,7 +177,7 @@ def test_a_refused_order_fails_with_the_nodes_words(
     updating.begin()
     updating.advance(Answers(BEFORE, order=error))
     node = updating.world.nodes.get(updating.node)
-    assert node.state is NodeState.NON_OPERATIONAL
+    assert node.state is NodeState.FAILED
     assert node.reason.startswith(reason)
     assert node.action.startswith(action)
 

@@ -121,10 +121,13 @@ def running_agent(
             yield running
         finally:
             running.client.close()
-            agent.stop()
-            loop.quit()
-            thread.join(10)
+            try:
+                agent.stop()
+            finally:
+                loop.quit()
+                thread.join(60)
             # What belongs to the loop's thread is touched by nobody else while it runs.
+            assert not thread.is_alive(), "the loop goes on"
             service.remove()
             del name
             connection.close()
