@@ -71,8 +71,8 @@ if [ "${1:-}" = test ]; then
     "$venv/bin/virtnode-image" build --cache "$cache" --out "$scratch/release" || exit 1
     "$venv/bin/virtnode-image" build --cache "$cache" --out "$scratch/dev" --profile dev || exit 1
     export VIRTNODE_ARTEFACTS="$scratch/release" VIRTNODE_QUICK_ARTEFACTS="$scratch/dev" VIRTNODE_CACHE="$cache"
-    pytest -v -m "vm and not alone and not thorough" || status=1
-    pytest -v -m "vm and alone and not thorough" -n 1 || status=1
+    pytest -v --durations=0 --durations-min=5 -m "vm and not alone and not thorough" || status=1
+    pytest -v --durations=0 --durations-min=5 -m "vm and alone and not thorough" -n 1 || status=1
     exit $status
 fi
 exec "$venv/bin/virtnode-image" build --cache "$cache" "$@"

@@ -22,10 +22,10 @@ MARK = "virtnode_test=${mac}"
 
 @pytest.mark.parametrize("medium", ["iso", "disk", "pxe"])
 def test_a_customised_medium_configures_its_node(
-    released: Path, accelerator: Accelerator, tmp_path: Path, medium: str
+    artefacts: Path, accelerator: Accelerator, tmp_path: Path, medium: str
 ) -> None:
     """Started by its own menu, the node has the name, the argument, and says where it got the name."""
-    with short_folder(tmp_path) as folder, customised(released, folder, medium) as boot:
+    with short_folder(tmp_path) as folder, customised(artefacts, folder, medium) as boot:
         (folder / "node").mkdir(exist_ok=True)
         guest = Guest(Hardware(folder / "node", str(uuid.uuid4())), boot, accelerator)
         with switched_on(guest, tmp_path / "evidence") as node:
@@ -41,7 +41,7 @@ def test_a_customised_medium_configures_its_node(
 
 
 @contextlib.contextmanager
-def customised(released: Path, folder: Path, medium: str) -> Iterator[Boot]:
+def customised(artefacts: Path, folder: Path, medium: str) -> Iterator[Boot]:
     """Customise one of a build's media, and attach the copy."""
     answer = folder / "node.toml"
     answer.write_text(ANSWER)
@@ -49,17 +49,17 @@ def customised(released: Path, folder: Path, medium: str) -> Iterator[Boot]:
     if medium == "pxe":
         copies = folder / "copies"
         copies.mkdir()
-        assert main(["customize", str(released / "pxe"), "-o", str(copies / "pxe"), *options]) == 0
+        assert main(["customize", str(artefacts / "pxe"), "-o", str(copies / "pxe"), *options]) == 0
         with network_boot(copies, folder, ("quiet",)) as boot:
             yield boot
     elif medium == "disk":
         disk = folder / "custom.qcow2"
-        source = next(released.glob("*.qcow2"))
+        source = next(artefacts.glob("*.qcow2"))
         assert main(["customize", str(source), "-o", str(disk), *options]) == 0
         drive = f"if=none,id=disk,format=qcow2,file={disk}"
         yield Boot(("-vga", "std", "-drive", drive, "-device", "virtio-blk-pci,drive=disk,bootindex=1"))
     else:
         iso = folder / "custom.iso"
-        source = next(released.glob("*.iso"))
+        source = next(artefacts.glob("*.iso"))
         assert main(["customize", str(source), "-o", str(iso), *options]) == 0
         yield Boot(("-vga", "std", *cd_options(iso)))
