@@ -13,7 +13,7 @@ import pytest
 from engine.nodes import Nodes
 from engine.pki import Pki
 from engine.store.database import Store, open_store
-from tests.engine.databases import fresh_database
+from tests.engine.databases import drop_database, fresh_database
 from tests.engine.worlds import Clock, World
 
 
@@ -47,11 +47,14 @@ def postgresql() -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Name an empty database of either kind."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/engine.db"
-    return fresh_database(request.getfixturevalue("postgresql"))
+        yield f"sqlite:///{tmp_path}/engine.db"
+        return
+    url = fresh_database(request.getfixturevalue("postgresql"))
+    yield url
+    drop_database(url)
 
 
 @pytest.fixture

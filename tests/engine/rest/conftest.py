@@ -1,4 +1,4 @@
-"""An engine for each test."""
+"""An engine for each test, above either kind of database."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,9 +9,9 @@ from tests.engine.rest.engines import TestEngine, make_engine
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[TestEngine]:
+def engine(tmp_path: Path, database: str) -> Iterator[TestEngine]:
     """Run an engine without sockets."""
-    made = make_engine(tmp_path)
+    made = make_engine(tmp_path, database)
     yield made
     made.client.close()
     made.services.store.close()
