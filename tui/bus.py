@@ -91,6 +91,7 @@ class BusNode:
         self._hear.clear()
         self._loop.call_soon(self._leave)
         self._thread.join(timeout=2.0)
+        self._connection = None
 
     def _connected(self) -> dbus.connection.Connection:
         if self._connection is None or not self._connection.get_is_connected():
@@ -103,8 +104,8 @@ class BusNode:
 
     def _leave(self) -> None:
         if self._connection is not None:
+            # It is dropped only when the loop has ended, for the loop is told of its end.
             self._connection.close()
-            self._connection = None
         self._loop.quit()
 
     def _tell(self, text: str, member: str) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +13,11 @@ from nodeagent.administrator import LOGIN_COMMAND
 from nodeagent.agent import Agent, Listeners
 from nodeagent.applier import Applier
 from nodeagent.bus_client import BusClient
-from nodeagent.bus_service import BusService
+from nodeagent.bus_service import BusService, Method
 from nodeagent.clocks import Clocks
 from nodeagent.facts.collector import FactsCollector
 from nodeagent.facts.sources import Command
+from nodeagent.guard import Guard
 from nodeagent.ladder import LadderWatch
 from nodeagent.ladder_checks import Gateway
 from nodeagent.methods.table import agent_methods
@@ -58,6 +58,31 @@ def private_bus(folder: Path, policy: str = OPEN_POLICY) -> Iterator[str]:
             daemon.terminate()
 
 
+@contextlib.contextmanager
+def served_methods(address: str, methods: tuple[Method, ...], guard: Guard) -> Iterator[BusService]:
+    """Answer methods under the agent's name until the context ends; the main loop has a thread of its own."""
+    loop, connection = MainLoop(), bus_service.connect(address)
+    service = BusService(connection, methods, loop.call_soon, guard)
+    names = [bus_service.own_name(connection)]
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+
+    def leave() -> None:
+        service.remove()
+        names.clear()
+        connection.close()
+        loop.quit()
+
+    try:
+        yield service
+    finally:
+        # In the thread of the loop, which hears of the end before it quits: that of another test would call what
+        # is gone.
+        loop.call_soon(leave)
+        thread.join(60)
+        assert not thread.is_alive(), "the loop goes on"
+
+
 @dataclass
 class RunningAgent:
     """An agent on a bus of its own."""
@@ -81,13 +106,11 @@ def running_agent(
     login: Sequence[str] = LOGIN_COMMAND,
     files: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[RunningAgent]:
-    """Run an agent until the context ends; its main loop has a thread of its own."""
+    """Run an agent until the context ends."""
     make_machine(root, {**MACHINE, **files})
     clocks = clocks or Clocks(random=lambda: 0.05)
     commands, services = commands or Commands(), FakeServices()
     with private_bus(folder, policy) as address:
-        loop = MainLoop()
-        connection = bus_service.connect(address)
         running: RunningAgent
         service: BusService
 
@@ -112,23 +135,10 @@ def running_agent(
             login=login,
         )
         running = RunningAgent(agent, BusClient(address), address, services)
-        service = BusService(connection, agent_methods(agent), loop.call_soon, agent.guard)
-        name = bus_service.own_name(connection)
-        thread = threading.Thread(target=loop.run)
-        thread.start()
-        agent.start()
-        try:
-            yield running
-        finally:
-            running.client.close()
+        with served_methods(address, agent_methods(agent), agent.guard) as service:
+            agent.start()
             try:
-                agent.stop()
+                yield running
             finally:
-                loop.quit()
-                thread.join(60)
-            # What belongs to the loop's thread is touched by nobody else while it runs.
-            assert not thread.is_alive(), "the loop goes on"
-            service.remove()
-            del name
-            connection.close()
-            sys.stderr.flush()
+                running.client.close()
+                agent.stop()

@@ -13,7 +13,7 @@ import pytest
 
 from nodeagent import bus_service
 from nodeagent.bus_client import BusClient
-from nodeagent.bus_service import BusService, Method
+from nodeagent.bus_service import Method
 from nodeagent.guard import Guard, Rules
 from nodeagent.state_disk import State, write_state
 from nodelib.bus import (
@@ -47,9 +47,8 @@ from nodelib.bus_methods import METHODS
 from nodelib.errors import Code, VirtnodeError
 from nodelib.ladder import Step, StepState
 from nodelib.link import ApplyRequest, ConfirmRequest, Nothing
-from nodelib.main_loop import MainLoop
 from nodelib.places import Place, at
-from tests.nodeagent.buses import RunningAgent, private_bus, running_agent
+from tests.nodeagent.buses import RunningAgent, private_bus, running_agent, served_methods
 from tests.nodeagent.engine_double import wait_for
 
 CHECKOUT = Path(__file__).parents[2]
@@ -221,22 +220,14 @@ def test_a_bug_is_an_answer_too(tmp_path: Path, caplog: pytest.LogCaptureFixture
         raise ZeroDivisionError("a bug")
 
     with private_bus(tmp_path) as address:
-        loop = MainLoop()
-        connection = bus_service.connect(address)
-        service = BusService(connection, (Method(STATUS, broken),), loop.call_soon, OPEN)
-        name = bus_service.own_name(connection)
-        thread = threading.Thread(target=loop.run)
-        thread.start()
         client = BusClient(address)
-        with pytest.raises(VirtnodeError, match="internal error") as caught:
+        with (
+            served_methods(address, (Method(STATUS, broken),), OPEN),
+            pytest.raises(VirtnodeError, match="internal error") as caught,
+        ):
             client.call(STATUS, Nothing())
         assert caught.value.code is Code.FAILED
         client.close()
-        loop.quit()
-        thread.join()
-        service.remove()
-        del name
-        connection.close()
     assert "a bug" in caplog.text
 
 

@@ -13,9 +13,7 @@ from typing import Any
 
 import pytest
 
-from nodeagent import bus_service
 from nodeagent.bus_client import BusClient
-from nodeagent.bus_service import BusService
 from nodeagent.control import run_control
 from nodeagent.events import EventQueue
 from nodeagent.guard import Guard, Rules
@@ -37,8 +35,7 @@ from nodelib.bus_guests import (
 )
 from nodelib.errors import Code, VirtnodeError
 from nodelib.link import Nothing
-from nodelib.main_loop import MainLoop
-from tests.nodeagent.buses import private_bus
+from tests.nodeagent.buses import private_bus, served_methods
 from tests.nodeagent.engine_double import wait_for
 
 UUID = "6695eb01-f6a4-8304-79aa-97f2502e193f"
@@ -110,22 +107,11 @@ def served(tmp_path: Path) -> Iterator[Served]:
     """Serve the methods about guests."""
     agent: Any = Ends(EventQueue(tmp_path, time.time))
     program = ScriptedProgram()
-    with private_bus(tmp_path) as address:
-        loop = MainLoop()
-        connection = bus_service.connect(address)
-        service = BusService(connection, guests_methods(agent, program), loop.call_soon, OPEN)
-        name = bus_service.own_name(connection)
-        thread = threading.Thread(target=loop.run)
-        thread.start()
+    with private_bus(tmp_path) as address, served_methods(address, guests_methods(agent, program), OPEN):
         yield Served(address, program, agent.events)
         program.more.set()
         for end in agent.ends:
             end()
-        loop.quit()
-        thread.join()
-        service.remove()
-        del name
-        connection.close()
 
 
 @pytest.fixture
