@@ -76,8 +76,7 @@ def served_methods(address: str, methods: tuple[Method, ...], guard: Guard) -> I
     try:
         yield service
     finally:
-        # In the thread of the loop, which hears of the end before it quits: that of another test would call what
-        # is gone.
+        # In the loop's thread, which hears of the end first: another test's loop would call what is gone.
         loop.call_soon(leave)
         thread.join(60)
         assert not thread.is_alive(), "the loop goes on"
