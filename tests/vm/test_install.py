@@ -21,6 +21,7 @@ from tests.vm.guest import (
     wait_until,
 )
 from tests.vm.joining import short_folder
+from tests.vm.recipes import recipe
 
 pytestmark = [pytest.mark.vm, pytest.mark.thorough, pytest.mark.timeout(3600)]
 
@@ -110,7 +111,13 @@ def test_a_data_disk_joins_and_the_pool_outlives_a_restart(
         boot = Boot((*medium.options, *extra))
         with switched_on(machine(folder, boot, accelerator), tmp_path / "evidence") as node:
             wait_for_agent(node)
-            command = f"virtnodectl install run serial:{SERIAL} --data serial:{DATA_SERIAL} --thin"
+            names = {
+                "smallest": f"serial:{SERIAL}",
+                " --data bus:nvme": "",
+                "size:4T-": f"serial:{DATA_SERIAL}",
+            }
+            assert DATA_SERIAL in node.run(recipe("install.md", "virtnodectl install plan smallest", names))
+            command = recipe("install.md", "virtnodectl install run smallest", names)
             node.run(f"{command} --confirm {SERIAL[-4:]}", seconds=INSTALL_SECONDS)
         with switched_on(machine(folder, Boot(extra), accelerator), tmp_path / "evidence") as node:
             wait_for_agent(node)

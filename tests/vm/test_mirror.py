@@ -12,6 +12,7 @@ from image.accelerator import Accelerator
 from image.netboot import serve_folder
 from tests.vm.guest import Boot, Guest, Hardware, kernel_boot, switched_on, wait_until
 from tests.vm.joining import short_folder
+from tests.vm.recipes import recipe
 from tests.vm.test_install import DISK_BYTES, INSTALL_SECONDS, wait_for_agent
 from tests.vm.test_update import BEGIN_UPDATE, KEPT_SECONDS, booted_slot, serve_bundle, trust, wait_for_state
 
@@ -64,8 +65,10 @@ def install(pair: Pair, artefacts: Path, evidence: Path) -> None:
     medium = kernel_boot(artefacts, pair.folder, ("node.install=ask",))
     with switched_on(pair.machine(pair.disks, medium.options), evidence) as node:
         wait_for_agent(node)
-        command = "virtnodectl install run serial:disk-1 --mirror serial:disk-2 --thin"
-        said = node.run(f"{command} --confirm 'sk-1 sk-2'", seconds=INSTALL_SECONDS)
+        names = {"/dev/sda": "serial:disk-1", "/dev/sdb": "serial:disk-2"}
+        assert "disk-2" in node.run(recipe("install.md", "virtnodectl install plan /dev/sda --mirror", names))
+        command = recipe("install.md", "virtnodectl install run /dev/sda --mirror", names)
+        said = node.run(f"{command} --thin --confirm 'sk-1 sk-2'", seconds=INSTALL_SECONDS)
         assert "installed to" in said
 
 
@@ -122,8 +125,10 @@ def test_a_new_disk_becomes_the_second_one(pair: Pair, artefacts: Path, tmp_path
     with switched_on(pair.machine([first, third]), evidence) as node:
         wait_for_agent(node)
         wait_until(lambda: bool(warnings(node)), SYNC_SECONDS, "a warning")
-        assert "disk-3" in node.run("virtnodectl install plan serial:disk-3 --repair")
-        node.run("virtnodectl install run serial:disk-3 --repair --confirm sk-3", seconds=INSTALL_SECONDS)
+        names = {"/dev/sdb": "serial:disk-3"}
+        assert "disk-3" in node.run(recipe("install.md", "virtnodectl install plan /dev/sdb --repair", names))
+        command = recipe("install.md", "virtnodectl install run /dev/sdb --repair", names)
+        node.run(f"{command} --confirm sk-3", seconds=INSTALL_SECONDS)
         wait_until_whole(node)
         group = node.run("vgs --noheadings -o vg_name").split()[0].removesuffix("-state")
         node.run(f"lvcreate --yes --virtualsize 1G --thinpool {group}/guests --name disk1")
