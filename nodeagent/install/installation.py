@@ -58,6 +58,7 @@ WEBHOOK_PATIENCE = 30.0
 """Seconds that a machine waits with its restart for the news to be taken."""
 AFTER = {"reboot": ("systemctl", "reboot"), "poweroff": ("systemctl", "poweroff")}
 REPAIRED_HINT = "the node starts from it as well; guests' volumes may still be copied, which its status tells"
+MISTAKE_HINT = "nobody is asked, so nothing is guessed: correct it, or install by hand"
 DONE_HINT = "restart the machine; the medium may stay in, its menu starts the disk"
 
 
@@ -242,6 +243,10 @@ class Installation:
         # One of two that has it is enough: what is missing of the other is repaired, not installed.
         if mirror is not None and self._has_system(mirror, wanted):
             return None
+        # Whatever is wrong is left out, and what is left may be another answer than the one that was meant.
+        problems = self._around.intent().problems
+        if problems:
+            raise VirtnodeError(Code.INVALID, f"the configuration has a mistake: {problems[0]}", MISTAKE_HINT)
         plan = self._plan(wanted, disks)
         check_possible(plan)
         return plan

@@ -62,6 +62,8 @@ class Machine:
     """Seconds on the clock of whoever waits for disks."""
     arrivals: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     """What happens to the machine while somebody waits, and when."""
+    mistakes: tuple[str, ...] = ()
+    """What is wrong with the configuration."""
     settled: int = 0
     """How often udev was waited for."""
 
@@ -89,7 +91,8 @@ class Machine:
 
     def loaded(self) -> LoadedIntent:
         """Return the intent in force."""
-        return LoadedIntent(Intent(install=self.intent), {}, {}, boot=BootArguments(install=self.boot))
+        boot = BootArguments(install=self.boot)
+        return LoadedIntent(Intent(install=self.intent), {}, {}, self.mistakes, boot)
 
     def installation(self) -> Installation:
         """Make its installation, whose boot files are made up and whose webhook is a list."""

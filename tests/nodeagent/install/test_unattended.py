@@ -170,6 +170,20 @@ def read_state(disk: Path, sector: int) -> bytes:
         return file.read(4096)
 
 
+def test_a_mistake_in_the_configuration_stops_it(tmp_path: Path) -> None:
+    """A source with a mistake is left out whole, and `keep` might have been in it."""
+    machine = machine_of(tmp_path, disk_row())
+    machine.mistakes = ("node.toml:3: install.kepp: unknown",)
+    now = ended(machine.installation())
+    assert now.state is InstallState.FAILED
+    assert now.error.endswith("node.toml:3: install.kepp: unknown")
+    assert "by hand" in now.hint
+    machine.wait_for_news()
+    assert machine.events() == []
+    with (machine.root / "dev/sda").open("rb") as disk:
+        assert not any(disk.read(1 << 20))
+
+
 def test_a_person_may_be_first(tmp_path: Path) -> None:
     """Whoever installs by hand while it waits is not interfered with."""
     machine = machine_of(tmp_path, boot="bus:nvme")
