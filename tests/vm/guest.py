@@ -186,17 +186,14 @@ class Guest:
         self._monitor_call("human-monitor-command", **{"command-line": line})
 
     def send_keys(self, *keys: str) -> None:
-        """Press keys of the machine's own keyboard, by QEMU's names, one after the other."""
+        """Press keys of the machine's own keyboard, by QEMU's names, one after the other; `+` joins some."""
         for key in keys:
-            self._monitor_call("send-key", keys=[{"type": "qcode", "data": key}])
+            codes = [{"type": "qcode", "data": code} for code in key.split("+")]
+            self._monitor_call("send-key", keys=codes)
 
     def screenshot(self, path: Path) -> None:
         """Keep what the machine's own screen shows as a PNG."""
         self._monitor_call("screendump", filename=str(path), format="png")
-
-    def screen_text(self) -> str:
-        """Read the letters on the first virtual terminal, without ends of lines."""
-        return self.run("cat /dev/vcs1")
 
     def wait_for_shell(self, seconds: float = BOOT_SECONDS) -> None:
         """Wait until the node runs commands."""

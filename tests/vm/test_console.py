@@ -1,8 +1,9 @@
 """The console of a booted node: on a serial line as a technician sees it, and on the screen beside it."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -10,6 +11,7 @@ from image.accelerator import Accelerator
 from image.qemu import HOST_ADDRESS
 from tests.vm.guest import Guest, switched_on, wait_until, with_screen
 from tests.vm.joining import Engine, make_node, running_engine, short_folder
+from tests.vm.screen import Screen
 from tests.vm.terminal import CODE, Terminal, terminal_on
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(3600)]
@@ -17,7 +19,8 @@ pytestmark = [pytest.mark.vm, pytest.mark.timeout(3600)]
 BOOT_SECONDS = 900.0
 ADDRESS, ELSEWHERE = "10.0.2.50/24", "192.0.2.9/24"
 HOST_NAME = "node7.example.org"
-LONGER = "x"
+
+Desk: TypeAlias = Terminal | Screen
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Bench:
     """What a technician has: the node, a terminal on its serial line, and an engine to join."""
 
     node: Guest
-    terminal: Terminal
+    terminal: Desk
     engine: Engine
     evidence: Path
 
@@ -52,6 +55,20 @@ def test_a_technician_sets_a_node_up(bench: Bench) -> None:
     says_that_the_agent_is_away(bench)
     joins_an_engine(bench)
     is_on_its_screen_too(bench)
+
+
+@pytest.mark.thorough
+def test_a_technician_sets_a_node_up_at_its_own_screen(bench: Bench) -> None:
+    """The same with the machine's keyboard, read off the screen."""
+    bench.terminal.wait_for("press 2 to join an engine", BOOT_SECONDS)
+    bench.node.wait_for_shell()
+    here = replace(bench, terminal=Screen(bench.node))
+    here.terminal.wait_for("press 2 to join an engine", BOOT_SECONDS)
+    gets_a_name(here)
+    gets_an_address(here)
+    gets_its_address_back(here)
+    joins_an_engine(here)
+    bench.node.screenshot(bench.evidence / "up.png")
 
 
 def gets_a_name(bench: Bench) -> None:
@@ -148,32 +165,19 @@ def joins_an_engine(bench: Bench) -> None:
 
 
 def is_on_its_screen_too(bench: Bench) -> None:
-    """Look at the screen: the same console is there, and follows its own keyboard to another name."""
-    node = bench.node
-    wait_until(lambda: "Status" in node.screen_text(), 60, "the console on the screen")
-    node.screenshot(bench.evidence / "status.png")
+    """Look at the screen: the same console is there, and follows its own keyboard."""
+    screen = Screen(bench.node)
+    screen.wait_for("Status")
+    bench.node.screenshot(bench.evidence / "status.png")
     assert (bench.evidence / "status.png").read_bytes().startswith(b"\x89PNG")
-    press_and_see(node, ("3",), "port up")
-    assert HOST_NAME in node.screen_text()
-    press_and_see(node, ("n",), "Names, time, proxy")
-    press_and_see(node, ("end", *LONGER), f"{HOST_NAME}{LONGER}")
-    press_and_see(node, ("tab",) * 6 + ("ret",), f"- host name {HOST_NAME}{LONGER}")
-    press_and_see(node, ("tab", "ret"), "It goes back by itself in")
-    press_and_see(node, ("tab", "tab", "ret"), f"{HOST_NAME}{LONGER}")
-    wait_until(lambda: "Keep this change?" not in node.screen_text(), 60, "the change to be kept")
-    assert node.run("hostname").strip() == f"{HOST_NAME}{LONGER}"
+    screen.press("3")
+    assert HOST_NAME in screen.wait_for("port up")
+    ask_for_name(screen)
+    screen.press("end", "x")
+    screen.wait_for(f"{HOST_NAME}x")
 
 
-def press_and_see(node: Guest, keys: Sequence[str], text: str) -> None:
-    """Press keys of the machine's keyboard, as slowly as a person does, until the screen shows a text."""
-    for key in keys:
-        node.send_keys(key)
-        # To read the screen takes the emulated machine about as long as a person takes for a key.
-        node.screen_text()
-    wait_until(lambda: text in node.screen_text(), 90, f"{text!r} on the screen")
-
-
-def ask_for_name(terminal: Terminal) -> None:
+def ask_for_name(terminal: Desk) -> None:
     """Open the form with the host name."""
     terminal.press("3")
     terminal.wait_for("port up")
@@ -181,13 +185,13 @@ def ask_for_name(terminal: Terminal) -> None:
     terminal.wait_for("Names, time, proxy")
 
 
-def go_and_enter(terminal: Terminal, tabs: int) -> None:
+def go_and_enter(terminal: Desk, tabs: int) -> None:
     """Go some fields on and press Enter there."""
     terminal.type("\t" * tabs)
     terminal.press("enter")
 
 
-def go_and_type(terminal: Terminal, text: str, *, erase: int = 0) -> None:
+def go_and_type(terminal: Desk, text: str, *, erase: int = 0) -> None:
     """Go to the next field, delete what stands there, and type."""
     terminal.type("\t")
     terminal.press("end")
@@ -195,7 +199,7 @@ def go_and_type(terminal: Terminal, text: str, *, erase: int = 0) -> None:
     terminal.type(text)
 
 
-def keep(terminal: Terminal) -> None:
+def keep(terminal: Desk) -> None:
     """See the countdown, and keep the change."""
     terminal.wait_for("It goes back by itself in")
     go_and_enter(terminal, 2)

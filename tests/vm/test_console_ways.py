@@ -20,6 +20,7 @@ from tests.vm import storage_servers
 from tests.vm.greeter import GREETING, define_greeter
 from tests.vm.guest import Boot, Guest, switched_on, wait_until, with_screen
 from tests.vm.joining import free_port, make_node, short_folder
+from tests.vm.screen import Screen
 from tests.vm.ssh_client import REFUSED, SshClient
 from tests.vm.stick import LABEL, make_stick, take_files
 from tests.vm.storage_servers import TARGET, Array, iscsi_target, nfs_export
@@ -31,7 +32,6 @@ from tests.vm.test_console import (
     go_and_enter,
     go_and_type,
     keep,
-    press_and_see,
 )
 from tests.vm.test_install import wait_for_agent
 
@@ -358,10 +358,12 @@ def a_keyboard_is_german(here: Desk) -> None:
     terminal.wait_for("What will change")
     go_and_enter(terminal, 1)
     keep(terminal)
-    press_and_see(node, ("3",), "port up")
-    press_and_see(node, ("n",), "Names, time, proxy")
-    press_and_see(node, ("y", "z"), "[zy")
-    press_and_see(node, ("esc",), "port up")
+    screen = Screen(node)
+    for keys, shown in (("3", "port up"), ("n", "Names, time, proxy"), ("yz", "[zy")):
+        screen.press(*keys)
+        screen.wait_for(shown)
+    screen.press("esc")
+    screen.wait_for("port up")
 
 
 def the_console_leaves_for_the_prompt_and_comes_back(here: Desk) -> None:
