@@ -185,6 +185,7 @@ def record_installation(out: Path, folder: Path, accelerator: Accelerator) -> Re
         began = time.monotonic()
         node.run(f"virtnodectl install run smallest --confirm {SERIAL[-4:]}", seconds=INSTALL_SECONDS)
         seconds = time.monotonic() - began
+        check_record(node)
     return Record("install", base, log, 0, cd_options(next(out.glob("*.iso"))), "", seconds)
 
 
@@ -207,8 +208,10 @@ def record_update(out: Path, folder: Path, accelerator: Accelerator) -> Record:
         begin, began = len(read_writes(log)), time.monotonic()
         node.run(f"virtnodectl update --no-restart {url}", seconds=INSTALL_SECONDS)
         seconds = time.monotonic() - began
+        check_record(node)
         node.run("systemctl reboot || true")
         wait_for_state(node, "next", "kept", KEPT_SECONDS)
+        check_record(node)
     return Record("update", base, log, begin, (), said, seconds)
 
 
@@ -224,7 +227,13 @@ def record_reinstallation(out: Path, folder: Path, accelerator: Accelerator, sta
         command = f"virtnodectl install run smallest --keep --confirm {SERIAL[-4:]}"
         node.run(command, seconds=INSTALL_SECONDS)
         seconds = time.monotonic() - began
+        check_record(node)
     return Record("reinstall", base, log, 0, cd_options(next(out.glob("*.iso"))), state, seconds)
+
+
+def check_record(node: Guest) -> None:
+    """See that no write failed: the record would lack it."""
+    assert "I/O error" not in node.run("journalctl --dmesg --boot --no-pager")
 
 
 def cut_off(job: Job, folder: Path, accelerator: Accelerator) -> Cut:

@@ -293,6 +293,9 @@ def _state_options(hardware: Hardware) -> list[str]:
         return []
     *others, disk = DISK_DEVICES[hardware.bus]
     disk += ",drive=state,serial=state" + (",bootindex=0" if hardware.state_starts else "")
+    if hardware.write_log:
+        # QEMU joins requests until they are too long for one that also writes the record, and fails them.
+        disk += ",request-merging=off"
     devices = [word for device in (*others, disk) for word in ("-device", device)]
     if not hardware.write_log:
         return ["-drive", f"if=none,id=state,format=raw,file={hardware.state}", *devices]
