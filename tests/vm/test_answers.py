@@ -23,8 +23,8 @@ pytestmark = [pytest.mark.vm, pytest.mark.thorough, pytest.mark.timeout(3600)]
 WIRE_MAC = "52:54:00:00:00:02"
 SECONDS = 180.0
 EMBEDDED = '[system]\ntimezone = "Europe/Vienna"\nhostname = "embedded.example.org"\n'
-PLUGGED_IN = '[system]\nhostname = "stick.example.org"\n[time]\nntp = ["192.0.2.123"]\n'
-FETCHED = '[time]\nntp = ["192.0.2.124"]\n[logging]\nsyslog = ["192.0.2.50"]\n'
+PLUGGED_IN = '[system]\nhostname = "stick.example.org"\n[ntp]\nservers = ["192.0.2.123"]\n'
+FETCHED = '[ntp]\nservers = ["192.0.2.124"]\n[logging]\nsyslog = ["udp://192.0.2.50:514"]\n'
 NAMED = 'ask = ["system.timezone"]\n[system]\nhostname = "named.example.org"\n'
 DECIDED = '[system]\ntimezone = "Europe/Vienna"\n'
 
@@ -69,8 +69,8 @@ def test_medium_stick_and_url_are_laid_over_one_another(
                 "hostname": "stick.example.org",
                 "timezone": "Europe/Vienna",
             }
-            assert intent["time"]["ntp"] == ["192.0.2.124"]
-            assert intent["logging"]["syslog"] == ["192.0.2.50"]
+            assert intent["ntp"]["servers"] == ["192.0.2.124"]
+            assert intent["logging"]["syslog"] == ["udp://192.0.2.50:514"]
             assert node.run("hostname").strip() == "stick.example.org"
             assert all(place in said for place in ("/run/virtnode/embedded.toml", "fetched.toml"))
 
