@@ -42,7 +42,7 @@ def make_stick(path: Path) -> tuple[str, ...]:
 def intent_of(node: Guest) -> tuple[Mapping[str, Any], str]:
     """Return what the node shall be, and all that it says of where that comes from."""
     text = node.run("virtnodectl config show --json")
-    found: Mapping[str, Any] = json.loads(text)["intent"]
+    found: Mapping[str, Any] = json.loads(text)["document"]
     return found, text
 
 
