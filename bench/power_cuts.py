@@ -8,6 +8,7 @@ such disk a machine is started, without help. Ends with status 1 if one does not
 
 import argparse
 import contextlib
+import json
 import random
 import struct
 import tempfile
@@ -121,6 +122,7 @@ class Job:
     share: float
 
 
+NOTES = "records.json"
 KEPT_STATE = "/dev/disk/by-partlabel/virtnode-state"
 """Where it is while the medium runs: nobody has mounted it then."""
 STATE = f"cat {MARK}; sha256sum </var/lib/virtnode/identity/key.pem"
@@ -133,16 +135,14 @@ def main() -> int:
     parser.add_argument("--cuts", type=int, default=50, metavar="N", help="losses of power (default: 50)")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="machines at a time (default: 2)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the chance (default: 1)")
+    parser.add_argument("--records", type=Path, metavar="DIR", help="keep the records there, or use them")
     arguments = parser.parse_args()
     print_machine()
     accelerator = choose_accelerator()
     print(f"emulation: {accelerator.name}; seed {arguments.seed}\n", flush=True)
     with tempfile.TemporaryDirectory(prefix="vn-", dir="/tmp") as name:
         folder = Path(name)
-        installation = record_installation(arguments.out, folder, accelerator)
-        update = record_update(arguments.out, folder, accelerator)
-        again = record_reinstallation(arguments.out, folder, accelerator, update.state)
-        records = (installation, update, again)
+        records = find_records(arguments.out, arguments.records or folder, accelerator)
         print(records_table(records) + "\n", flush=True)
         chance = random.Random(arguments.seed)
         numbers = range(arguments.cuts)
@@ -151,6 +151,44 @@ def main() -> int:
             cuts = list(pool.map(lambda job: cut_off(job, folder, accelerator), jobs))
     print("\n" + cuts_table(cuts))
     return 0 if all(cut.started and cut.has_state for cut in cuts) else 1
+
+
+def find_records(out: Path, folder: Path, accelerator: Accelerator) -> tuple[Record, ...]:
+    """Use the records of a folder, or make them there."""
+    notes = folder / NOTES
+    if notes.exists():
+        medium = cd_options(next(out.glob("*.iso")))
+        return tuple(
+            Record(
+                row["name"],
+                folder / row["base"],
+                folder / row["log"],
+                row["begin"],
+                medium if row["starts_medium"] else (),
+                row["state"],
+                row["seconds"],
+            )
+            for row in json.loads(notes.read_text())
+        )
+    folder.mkdir(exist_ok=True)
+    installation = record_installation(out, folder, accelerator)
+    update = record_update(out, folder, accelerator)
+    again = record_reinstallation(out, folder, accelerator, update.state)
+    records = (installation, update, again)
+    rows = [
+        {
+            "name": record.name,
+            "base": record.base.name,
+            "log": record.log.name,
+            "begin": record.begin,
+            "starts_medium": bool(record.options),
+            "state": record.state,
+            "seconds": record.seconds,
+        }
+        for record in records
+    ]
+    notes.write_text(json.dumps(rows, indent=1))
+    return records
 
 
 def guest(
@@ -251,6 +289,7 @@ def cut_off(job: Job, folder: Path, accelerator: Accelerator) -> Cut:
         if is_disk:
             wait_until(lambda: _is_mounted(node), BOOT_SECONDS, "the state")
         elif record.state:
+            wait_until(lambda: _is_there(node), BOOT_SECONDS, "the partition with the state")
             node.run(f"mount -o ro {KEPT_STATE} /var/lib/virtnode")
         said = node.try_run(STATE)[1]
         started = "disk" if is_disk else "medium"
@@ -258,6 +297,10 @@ def cut_off(job: Job, folder: Path, accelerator: Accelerator) -> Cut:
     cut = Cut(record.name, point, started, not record.state or said == record.state)
     print(f"{number + 1}: {cut.phase} cut at {cut.point}: {started or 'DID NOT START'}", flush=True)
     return cut
+
+
+def _is_there(node: Guest) -> bool:
+    return node.try_run(f"test -e {KEPT_STATE}")[0] == 0
 
 
 def _is_mounted(node: Guest) -> bool:
