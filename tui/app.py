@@ -56,7 +56,6 @@ class ConsoleApp(App[None], inherit_bindings=False):
     .ascii Menu { border-right: ascii $primary; }
     .mono TitleBar, .mono Footer { text-style: reverse; }
     .mono Banner { text-style: bold reverse; }
-    .mono OptionList > .option-list--option-highlighted { text-style: reverse; }
     .mono DataTable > .datatable--cursor { text-style: reverse; }
     .mono DataTable > .datatable--header { text-style: bold underline; }
     """

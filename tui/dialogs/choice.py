@@ -12,6 +12,7 @@ from textual.widgets.option_list import Option
 from tui.dialogs.dialog import Dialog
 from tui.texts import say
 from tui.widgets.fields import TextField
+from tui.widgets.marked_list import MarkedList
 from tui.widgets.press import Press
 
 FEW = 8
@@ -73,7 +74,7 @@ class ChoiceDialog(Dialog[str]):
         """Give the filter and the list."""
         if self._long:
             yield TextField("filter", say("dialog.filter"))
-        yield OptionList(markup=False)
+        yield MarkedList(markup=False)
 
     def buttons(self) -> ComposeResult:
         """Cancel alone: Enter chooses."""

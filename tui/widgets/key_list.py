@@ -5,14 +5,14 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from tui.ssh_key import SshKey, parse_key
 from tui.texts import say
+from tui.widgets.marked_list import MarkedList
 
 
-class KeyList(OptionList):
+class KeyList(MarkedList):
     """Shows each key's type and comment, and below them its fingerprint."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -1,0 +1,16 @@
+"""A list whose chosen row can be told without colour."""
+
+from textual.style import Style
+from textual.widgets import OptionList
+
+HIGHLIGHTED = "option-list--option-highlighted"
+REVERSE = Style(reverse=True)
+
+
+class MarkedList(OptionList):
+    """Shows the chosen row in reverse where there is no colour; of such a style the library keeps no reverse."""
+
+    def get_visual_style(self, *component_classes: str, partial: bool = False) -> Style:
+        """Give the style of a part of the list."""
+        style = super().get_visual_style(*component_classes, partial=partial)
+        return style + REVERSE if HIGHLIGHTED in component_classes and self.app.has_class("mono") else style
