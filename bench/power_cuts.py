@@ -283,20 +283,28 @@ def cut_off(job: Job, folder: Path, accelerator: Accelerator) -> Cut:
     lay_disk(record.base, record.log, pick_writes(writes, point, random.Random(number)), disk)
     started, said = "", ""
     machine = guest(folder / f"c{number}", disk, record.options, accelerator, None)
-    with contextlib.suppress(AssertionError, TimeoutError), switched_on(machine) as node:
-        node.wait_for_shell()
-        is_disk = "node.state=" in node.run("cat /proc/cmdline")
-        if is_disk:
-            wait_until(lambda: _is_mounted(node), BOOT_SECONDS, "the state")
-        elif record.state:
-            wait_until(lambda: _is_there(node), BOOT_SECONDS, "the partition with the state")
-            node.run(f"mount -o ro {KEPT_STATE} /var/lib/virtnode")
-        said = node.try_run(STATE)[1]
-        started = "disk" if is_disk else "medium"
+    what = ""
+    try:
+        with switched_on(machine) as node:
+            started, said = look_at(node, record)
+    except (AssertionError, TimeoutError) as error:
+        what = f": {error}"
     disk.unlink()
     cut = Cut(record.name, point, started, not record.state or said == record.state)
-    print(f"{number + 1}: {cut.phase} cut at {cut.point}: {started or 'DID NOT START'}", flush=True)
+    print(f"{number + 1}: {cut.phase} cut at {cut.point}: {started or f'DID NOT START{what}'}", flush=True)
     return cut
+
+
+def look_at(node: Guest, record: Record) -> tuple[str, str]:
+    """Wait until a machine has started, and return by what, and what the state says of itself."""
+    node.wait_for_shell()
+    is_disk = "node.state=" in node.run("cat /proc/cmdline")
+    if is_disk:
+        wait_until(lambda: _is_mounted(node), BOOT_SECONDS, "the state")
+    elif record.state:
+        wait_until(lambda: _is_there(node), BOOT_SECONDS, "the partition with the state")
+        node.run(f"mkdir -p /var/lib/virtnode && mount -o ro {KEPT_STATE} /var/lib/virtnode")
+    return "disk" if is_disk else "medium", node.try_run(STATE)[1]
 
 
 def _is_there(node: Guest) -> bool:

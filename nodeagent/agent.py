@@ -251,6 +251,7 @@ class Agent:
                 # Of a state disk that is broken the problem tells.
                 stateless=state.kind != "disk" and not state.problem,
                 has_room=has_disk_to_install_to(self.root, self.lookout.facts.disks),
+                installed_to=self.installation.installed_to,
             )
         )
 

@@ -39,6 +39,7 @@ class Observations:
     sources: tuple[SourceStep, ...] = ()
     stateless: bool = False
     has_room: bool = False
+    installed_to: str = ""
 
 
 def make_status(seen: Observations) -> Status:
@@ -71,6 +72,7 @@ def make_status(seen: Observations) -> Status:
         sources=seen.sources,
         stateless=seen.stateless,
         has_room=seen.has_room,
+        installed_to=seen.installed_to,
     )
 
 

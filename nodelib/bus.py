@@ -136,6 +136,8 @@ class Status:
     """It has no disk for what it is told: a restart forgets all of it."""
     has_room: bool = False
     """There is a disk that it does not run from, and that could be installed to."""
+    installed_to: str = ""
+    """The disk that it was installed to since it started, and does not run from yet."""
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,8 @@ CALM = 60.0
 """Seconds without a key after which nobody is taken to sit there."""
 SELDOM = 10.0
 """Seconds between two looks at the meters then."""
+NEARLY_SECONDS = 2.0
+"""The agent's clock and this one's tick of their own: a change that ends so late has gone back by itself."""
 
 
 class ConsoleApp(App[None], inherit_bindings=False):
@@ -170,8 +172,9 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     def _on_news(self, seen: Seen) -> None:
         pending = seen.status.pending
+        time_is_up = 0.0 < self._pending_until <= self._clock() + NEARLY_SECONDS
         self._pending_until = self._clock() + pending.seconds_left if pending else 0.0
-        self._frame.take(seen)
+        self._frame.take(seen, time_is_up=time_is_up)
 
     def _on_busy(self, waiting: int) -> None:
         self._frame.take_busy(waiting > 0)

@@ -37,6 +37,10 @@ PATIENCE = 0.1
 """A call that takes longer is seen to be under way."""
 
 
+class GivenUp(VirtnodeError):
+    """The person closed the question for the password: nothing was done, and nothing went wrong."""
+
+
 class Dialogue:
     """The one way from a screen to its node and to the person before it."""
 
@@ -119,6 +123,8 @@ class Dialogue:
         """Do what a key or a button asks for; an error is shown, never raised."""
         try:
             await deed
+        except GivenUp:
+            return
         except VirtnodeError as error:
             await self.tell_error(error)
 
@@ -138,7 +144,7 @@ class Dialogue:
         self._on_busy(self._waiting)
 
     async def _unlock(self) -> bool:
-        """Ask for the password until it is right or the person gives up."""
+        """Ask for the password until it is right; False where none is needed. Raises GivenUp."""
         access = await self._call(ACCESS, Nothing(), TIMEOUT)
         if not access.password_set or access.unlocked:
             return False
@@ -146,7 +152,7 @@ class Dialogue:
         while True:
             password = await self.show(PasswordDialog(access.account, problem))
             if password is None:
-                return False
+                raise GivenUp(Code.DENIED, say("dialog.given_up"))
             try:
                 await self._call(UNLOCK, UnlockRequest(password), TIMEOUT)
             except VirtnodeError as error:

@@ -59,6 +59,8 @@ class Frame(Screen[None]):
         self._seen = Seen()
         self._asked = ""
         """The ticket of the pending change that the person was asked about already."""
+        self._decided = ""
+        """The ticket of the one that was kept or put back here."""
 
     def compose(self) -> ComposeResult:
         """Lay it out."""
@@ -81,8 +83,8 @@ class Frame(Screen[None]):
         """The page that is open."""
         return next((page for page in self.query(Page) if page.display), None)
 
-    def take(self, seen: Seen) -> None:
-        """Show what is known of the node, here and on the open page."""
+    def take(self, seen: Seen, *, time_is_up: bool) -> None:
+        """Show what is known of the node, here and on the open page; a pending change's time may be up."""
         before, self._seen = self._seen, seen
         try:
             self.query_one(TitleBar).take(seen)
@@ -93,7 +95,7 @@ class Frame(Screen[None]):
             self.page.take(seen)
         pending = seen.status.pending
         if pending is None and before.status.pending is not None:
-            self._end_pending()
+            self._end_pending(before.status.pending, time_is_up=time_is_up)
         elif pending is not None and pending.ticket != self._asked:
             self._asked = pending.ticket
             self.run_worker(self._ask_pending(pending))
@@ -130,6 +132,8 @@ class Frame(Screen[None]):
 
     async def open_page(self, key: str) -> None:
         """Open a page; it is made when it is needed first, and keeps what was typed."""
+        if self._seen.status.pending is None:
+            self.query_one("#pending", Banner).tell("")
         found = self.query(f"#content > #{key}").results(Page)
         page = next(iter(found), None)
         if page is None:
@@ -252,15 +256,20 @@ class Frame(Screen[None]):
             await self._dialogue.run(self._answer_pending(pending.ticket, answer))
 
     async def _answer_pending(self, ticket: str, answer: str) -> None:
+        self._decided = ticket
         if answer == "keep":
             await self._dialogue.ask(CONFIG_CONFIRM, ConfirmRequest(ticket))
         else:
             await self._dialogue.ask(CONFIG_REVERT, RevertRequest(ticket))
         await self._dialogue.refresh()
 
-    def _end_pending(self) -> None:
-        """Take the dialog away, and let the page ask what is now: the change is kept or has gone back."""
-        self.query_one("#pending", Banner).tell("")
+    def _end_pending(self, pending: PendingChange, *, time_is_up: bool) -> None:
+        """Take the dialog away, and let the page ask what is now: the change is kept or has gone back.
+
+        What went back because nobody decided is said until a screen is opened.
+        """
+        went_back = time_is_up and pending.ticket != self._decided
+        self.query_one("#pending", Banner).tell(say("frame.put_back") if went_back else "")
         for screen in self.app.screen_stack:
             if isinstance(screen, PendingDialog):
                 screen.end()

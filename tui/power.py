@@ -31,12 +31,18 @@ async def ask_power(dialogue: Dialogue, others: Sequence[Choice] = ()) -> str | 
 
 async def end_node(dialogue: Dialogue, deed: PowerDeed, guests: int) -> None:
     """Restart or switch off, once the person knows which virtual machines that stops."""
+    # Most sessions end no node, and load nothing for it.
+    from nodelib.bus_install import INSTALL_PROGRESS, InstallState
 
     async def end(stop_guests: bool) -> None:
         await dialogue.ask(POWER, PowerRequest(deed, stop_guests))
 
     question, yes = say(f"power.confirm_{deed}"), say(f"power.{deed}")
-    if await dialogue.confirm(question, count_guests(guests), yes=yes) and await stop_too(dialogue, end):
+    text = count_guests(guests)
+    progress = await dialogue.ask(INSTALL_PROGRESS, Nothing())
+    if progress.state is InstallState.RUNNING:
+        text += "\n" + say("power.installs", disk=progress.disk, percent=progress.percent)
+    if await dialogue.confirm(question, text, yes=yes) and await stop_too(dialogue, end):
         await dialogue.tell(say(f"power.{deed}_sent"))
 
 

@@ -141,6 +141,12 @@ class Installation:
             return self._progress
 
     @property
+    def installed_to(self) -> str:
+        """Name the disk that has this system since the node started; empty without one."""
+        progress = self.progress()
+        return progress.disk if progress.state is InstallState.SUCCEEDED else ""
+
+    @property
     def problems(self) -> tuple[str, ...]:
         """Tell of an installation that failed or waits, and of disks that were left unfinished before."""
         now = self.progress()

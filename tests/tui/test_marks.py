@@ -14,6 +14,7 @@ def reversed_text(session: Session) -> str:
     app = session.app
     console = Console(width=app.size.width, height=app.size.height, file=io.StringIO(), force_terminal=True)
     render = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens)
+    assert render is not None
     return "".join(part.text for part in console.render(render) if part.style and part.style.reverse)
 
 

@@ -1,6 +1,7 @@
 """How a recorded machine behaves: a change of the configuration is pending until it is confirmed."""
 
 import dataclasses
+import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ from tui.recorded.summary import summarise
 if TYPE_CHECKING:
     from tui.recorded.machine import RecordedMachine
 
-TICKET = "recorded"
+_tickets = itertools.count(1)
 
 
 def merge(document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,8 +89,9 @@ def apply(machine: "RecordedMachine", request: ApplyRequest) -> ApplyReply:
     machine.notes["before"] = view
     machine.notes["until"] = machine.clock() + request.window
     machine.put(CONFIG_SHOW, dataclasses.replace(view, document=merge(view.document, request.patch)))
-    machine.set_pending(PendingChange(TICKET, request.window, changes))
-    return ApplyReply(changes, TICKET)
+    ticket = f"recorded-{next(_tickets)}"
+    machine.set_pending(PendingChange(ticket, request.window, changes))
+    return ApplyReply(changes, ticket)
 
 
 def confirm(machine: "RecordedMachine", request: ConfirmRequest) -> None:

@@ -88,6 +88,7 @@ def _mark(machine: "RecordedMachine", found: InstallPlan) -> None:
         return
     system, name = machine.get(SYSTEM), found.disk.name
     done = state is InstallState.SUCCEEDED
+    machine.set_status(installed_to=name if done else "")
     after = dataclasses.replace(
         found.disk,
         holds=(f"{name}: gpt partition table", *(f'{name}: "{region.name}"' for region in found.regions)),

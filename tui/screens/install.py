@@ -45,10 +45,10 @@ class InstallPage(Page):
         yield Line(say("install.intro"), id="intro")
         yield Table(*column_names(), id="disks")
         with Horizontal(classes="row"):
+            yield Press(say("install.restart"), "restart")
             yield Press(say("install.here"), "install")
             yield Press(say("install.mirrored"), "mirror")
             yield Press(say("install.by_rule"), "rule")
-            yield Press(say("install.restart"), "restart")
         yield Line(id="details")
 
     def on_mount(self) -> None:
@@ -167,11 +167,11 @@ class InstallPage(Page):
         rows = {disk.name: disk_row(disk, self._view) for disk in self._view.disks}
         self.query_one(Table).fill(fit_last(rows, column_names(), width))
         state = self._progress.state
+        done = state is InstallState.SUCCEEDED
+        # One row has no room for all four, and who has installed seldom wants to do it again.
+        shown = {"restart": done, "mirror": not done}
         for press in self.query(Press):
-            is_restart = press.name == "restart"
-            press.display = (
-                state is InstallState.SUCCEEDED if is_restart else state is not InstallState.RUNNING
-            )
+            press.display = state is not InstallState.RUNNING and shown.get(press.name or "", True)
         self._show_details()
 
     def _show(self, place: str, text: str) -> None:

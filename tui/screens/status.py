@@ -184,6 +184,8 @@ def what_is_lost(seen: Seen) -> str:
     status = seen.status
     if not seen.heard or not status.stateless:
         return ""
+    if status.installed_to:
+        return f"{say('status.forgets')}\n{say('status.forgets.installed', disk=status.installed_to)}"
     place = "disk" if status.has_room else "no_disk"
     what = "joined" if status.engine else "alone"
     return f"{say('status.forgets')}\n{say(f'status.forgets.{what}_{place}')}"

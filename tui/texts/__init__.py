@@ -70,8 +70,9 @@ def sentence(text: str) -> str:
     text = word_places(text.strip(), WAYS)
     if not text:
         return ""
-    # What begins with a name of a file, a key or a unit keeps it as it is.
-    first = text.split()[0]
-    if first.isalpha() and first.islower() and first not in COMMANDS:
+    # What begins with a name of a file, a key, a unit or a disk keeps it as it is.
+    first, _, rest = text.partition(" ")
+    is_name = first in COMMANDS or rest.startswith("(")
+    if first.isalpha() and first.islower() and not is_name:
         text = text[0].upper() + text[1:]
     return text if text[-1] in ".!?:" else text + "."

@@ -10,6 +10,7 @@ TEXTS = {
     "dialog.error": "That did not work",
     "dialog.unlock": "Password",
     "dialog.unlock_text": "Changes need the password of {account}.",
+    "dialog.given_up": "nothing was changed, for the password was not given",
     "dialog.unlock_field": "Password",
     "dialog.typed": 'Type "{word}" to go on',
     "dialog.typed_field": "Type here",
@@ -32,6 +33,10 @@ TEXTS = {
     "power.guests_none": "No virtual machine runs here.",
     "power.guests_some": "{count} running virtual machines would be stopped.",
     "power.guests_one": "1 running virtual machine would be stopped.",
+    "power.installs": (
+        "An installation to {disk} is under way, {percent} % of it. What ends it now leaves\n"
+        "a disk that does not start: install again then."
+    ),
     "power.stop_question": "Stop these virtual machines?",
     "power.stop_text": "They would be shut down, and cut off if they take too long.",
     "power.stop": "Stop them",

@@ -146,6 +146,7 @@ class TextField(Field):
         """Tell it, unless the program itself changed it."""
         if event.value != self._first:
             self._first = event.value
+            self.clear_error()
             self.post_message(self.Changed(self))
 
 
