@@ -151,6 +151,21 @@ def test_a_change_asks_for_the_password_and_is_repeated() -> None:
     asyncio.run(go())
 
 
+def test_who_closes_the_question_for_the_password_hears_of_no_error() -> None:
+    """Nothing was done, which is what was wanted."""
+
+    async def go() -> None:
+        async with running("server") as session:
+            await session.press("f12", "down", "enter")
+            await session.press("right", "enter")
+            await session.wait_for(lambda: isinstance(session.app.screen, PasswordDialog))
+            await session.press("escape")
+            await session.wait_for(lambda: isinstance(session.app.screen, Frame))
+            assert "ended" not in session.machine.notes
+
+    asyncio.run(go())
+
+
 def test_an_agent_that_is_away_is_a_banner(picture: Picture) -> None:
     """The last known data stays, a banner says why there is no newer, and goes when the agent is back."""
 

@@ -144,12 +144,17 @@ def test_an_empty_disk_is_installed_to(size: tuple[int, int], picture: Picture) 
             await session.type("9875")
             await session.press("enter")
             picture(f"{name}-confirm-wrong", session)
-            await session.press("backspace", "6", "enter")
+            await session.press("backspace")
+            assert say("dialog.typed_wrong", word="9876") not in session.text
+            await session.press("6", "enter")
             await unlock(session)
             await session.wait_for(lambda: say("install.installing") in session.text)
             await go_on(session, 27)
             picture(f"{name}-running", session)
             assert cut(session) == []
+            await session.press("f12", "down", "enter")
+            assert "An installation to nvme0n1 is under way" in session.text
+            await session.press("escape")
             await go_on(session, 40)
             await see(session, ConfirmDialog)
             picture(f"{name}-done", session)

@@ -12,12 +12,20 @@ from tui.dialogs.confirm import ConfirmDialog
 from tui.dialogs.help import HelpDialog
 from tui.dialogs.pending import PendingDialog
 from tui.frame import Frame
+from tui.texts import say
 
 
 async def decide_later(session: Session) -> None:
     """Begin a change and leave it to the banner."""
     await apply(session)
     await session.press("escape")
+
+
+async def let_time_pass(session: Session, seconds: float) -> None:
+    """Let the node's clock go on, and the console hear of it."""
+    session.clock.now += seconds
+    await session.app.node_watch.refresh()
+    await session.settle()
 
 
 async def asks(session: Session) -> None:
@@ -99,5 +107,38 @@ def test_a_question_below_another_dialog_goes_with_what_it_asks_about() -> None:
             assert isinstance(session.app.screen, HelpDialog)
             await session.press("escape")
             await session.wait_for(lambda: isinstance(session.app.screen, Frame))
+
+    asyncio.run(go())
+
+
+def test_what_went_back_by_itself_is_said_until_a_screen_is_opened() -> None:
+    """Nobody has to have seen the countdown's end."""
+
+    async def go() -> None:
+        async with running() as session:
+            await decide_later(session)
+            await let_time_pass(session, 61)
+            assert say("frame.put_back") in session.text
+            await session.press("3")
+            assert say("frame.put_back") not in session.text
+
+    asyncio.run(go())
+
+
+def test_what_a_person_decided_is_not_said_to_have_gone_back() -> None:
+    """Neither what was kept here in the last moment, nor what somebody decided elsewhere before."""
+
+    async def go() -> None:
+        async with running() as session:
+            await apply(session)
+            await let_time_pass(session, 59.5)
+            await session.press("tab", "tab", "enter")
+            await session.wait_for(lambda: isinstance(session.app.screen, Frame))
+            assert say("frame.put_back") not in session.text
+        async with running() as session:
+            await decide_later(session)
+            session.machine.set_pending(None)
+            await let_time_pass(session, 1)
+            assert say("frame.put_back") not in session.text
 
     asyncio.run(go())

@@ -40,7 +40,8 @@ def test_a_machine_that_forgets_says_so_and_what_comes_first() -> None:
             )
             await shows("a restart loses all settings.", engine="engine.example.org", has_room=False)
             await shows("5 installs it to a disk; then 2 joins", has_room=True)
-            await shows("press 2 to join an engine", stateless=False, engine="")
+            await shows("It is installed to vda: restart the machine to use that.", installed_to="vda")
+            await shows("press 2 to join an engine", stateless=False, engine="", installed_to="")
             assert "restart" not in session.text
 
     asyncio.run(go())
