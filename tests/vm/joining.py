@@ -132,8 +132,13 @@ def status_of(guest: Guest) -> Mapping[str, Any]:
 
 def failing_steps(guest: Guest) -> list[str]:
     """Ask the node which steps of the join ladder fail."""
-    ladder = json.loads(guest.run("virtnodectl status --json"))["ladder"]
-    return [rung["step"] for rung in ladder if rung["state"] == "failing"]
+    return [rung["step"] for rung in ladder_of(guest) if rung["state"] == "failing"]
+
+
+def ladder_of(guest: Guest) -> Sequence[Mapping[str, Any]]:
+    """Ask the node for its join ladder."""
+    ladder: Sequence[Mapping[str, Any]] = json.loads(guest.run("virtnodectl status --json"))["ladder"]
+    return ladder
 
 
 @contextlib.contextmanager

@@ -1,18 +1,28 @@
 """A node joins an engine, and stays joined through what happens to nodes and engines."""
 
+import time
 from pathlib import Path
 
 import pytest
 
 from image.accelerator import Accelerator
 from image.qemu import HOST_ADDRESS
-from tests.vm.guest import Guest, switched_on, wait_until
-from tests.vm.joining import Engine, failing_steps, make_node, running_engine, short_folder, status_of
+from tests.vm.guest import Boot, Guest, switched_on, wait_until
+from tests.vm.joining import (
+    Engine,
+    failing_steps,
+    ladder_of,
+    make_node,
+    running_engine,
+    short_folder,
+    status_of,
+)
 from tests.vm.terminal import read_code
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(3600)]
 
 CUT_SECONDS = 60.0
+DAY = 86400
 
 
 def test_a_node_joins_and_stays_joined(artefacts: Path, accelerator: Accelerator, tmp_path: Path) -> None:
@@ -23,6 +33,25 @@ def test_a_node_joins_and_stays_joined(artefacts: Path, accelerator: Accelerator
         node = make_node(artefacts, folder / "node", accelerator, arguments=arguments)
         with switched_on(node, tmp_path / "evidence", engine.log):
             tell_the_story(engine, node)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("date", ["2019-01-01T00:00:00", "2033-01-01T00:00:00"])
+def test_a_node_with_a_wrong_clock_joins(
+    artefacts: Path, accelerator: Accelerator, tmp_path: Path, date: str
+) -> None:
+    """Its battery is dead, and there is no time server: it joins, and says that its clock is wrong."""
+    with short_folder(tmp_path) as folder, running_engine(folder) as engine:
+        address = f"{HOST_ADDRESS}:{engine.link_port}"
+        arguments = (f"node.engine={address}", f"node.ca={engine.pin()}")
+        node = make_node(artefacts, folder / "node", accelerator, arguments=arguments)
+        node.boot = Boot((*node.boot.options, "-rtc", f"base={date}"))
+        with switched_on(node, tmp_path / "evidence", engine.log):
+            identity = is_approved_by_its_code(engine, node)
+            assert abs(int(node.run("date +%s")) - time.time()) > DAY
+            clock = next(rung for rung in ladder_of(node) if rung["step"] == "clock")
+            assert "engine" in clock["text"], clock
+            assert engine.nodes()[0]["id"] == identity
 
 
 def tell_the_story(engine: Engine, node: Guest) -> None:
@@ -67,8 +96,10 @@ def is_up_again_when_the_engine_is_back(engine: Engine, identity: str) -> None:
 def is_up_again_when_the_network_is_back(engine: Engine, node: Guest, identity: str) -> None:
     """Unplug the cable for a minute: both sides notice, and it is over when it is over."""
     node.set_link("host", up=False)
+    end = time.monotonic() + CUT_SECONDS
     wait_until(lambda: engine.nodes()[0]["state"] != "up", CUT_SECONDS + 30, "the engine to miss the node")
     wait_until(lambda: bool(failing_steps(node)), 180, "the node to say what fails")
+    wait_until(lambda: time.monotonic() >= end, CUT_SECONDS + 1, "the minute to be over")
     node.set_link("host", up=True)
     assert engine.wait_for_state("up", 180)["id"] == identity
 
