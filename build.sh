@@ -58,7 +58,8 @@ install_packages $("$venv/bin/virtnode-image" doctor --packages $purpose)
 if [ "${1:-}" = test ]; then
     make_environment ready-to-test "[test]"
     shift
-    pytest() { "$venv/bin/python" -m pytest -n 2 --dist loadgroup --instafail "$@"; }
+    # A worker that dies ends the run: the tests that it leaves behind may be waited for without end.
+    pytest() { "$venv/bin/python" -m pytest -n 2 --dist loadgroup --max-worker-restart 0 --instafail "$@"; }
     [ $# = 0 ] || { pytest "$@"; exit; }
     # What is quick comes first, with more workers than processors, for it waits more than it works. Then one build,
     # which is booted as every medium, and once more the same with a compression that an emulated machine undoes
