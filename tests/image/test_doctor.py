@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from image.bases.debian import KEYRING
-from image.doctor import GROUPS, _is_there, find_missing, packages_of
+from image.doctor import GROUPS, Tool, _is_there, find_missing, packages_of
 from image.plan import CHECKOUT
 
 
@@ -27,6 +27,17 @@ def test_a_tool_with_a_slash_is_a_file() -> None:
     """Debian's keyring is looked for as a file, where the Debian base looks."""
     files = [tool.name for tool in GROUPS["debian"] if tool.name.startswith("/")]
     assert files == [str(KEYRING)]
+
+
+def test_of_some_names_one_is_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A file whose path has a part that varies, or a program; neither is a tool that is missing."""
+    tool = Tool(f"{tmp_path}/*/bin/initdb or initdb", "keeps data", "postgresql", "postgresql-server")
+    monkeypatch.setitem(GROUPS, "any", (tool,))
+    assert find_missing("any", nothing) == (tool,)
+    assert find_missing("any", lambda name: f"/usr/bin/{name}") == ()
+    (tmp_path / "15/bin").mkdir(parents=True)
+    (tmp_path / "15/bin/initdb").touch()
+    assert find_missing("any", nothing) == ()
 
 
 def test_a_module_is_looked_for_in_this_python() -> None:
