@@ -236,6 +236,22 @@ JOIN = Verb("Join", JoinRequest, Nothing)
 LEAVE = Verb("Leave", Nothing, Nothing)
 NEW_KEY = Verb("NewKey", Nothing, Nothing)
 SUPPORT = Verb("Support", SupportRequest, SupportReply)
+METHODS = (
+    STATUS,
+    FACTS,
+    LADDER,
+    CONFIG_SHOW,
+    CONFIG_CHECK,
+    CONFIG_PLAN,
+    CONFIG_APPLY,
+    CONFIG_CONFIRM,
+    CONFIG_REVERT,
+    JOIN,
+    LEAVE,
+    NEW_KEY,
+    SUPPORT,
+)
+GUARDED = (CONFIG_APPLY, CONFIG_CONFIRM, CONFIG_REVERT, JOIN, LEAVE, NEW_KEY, SUPPORT)
 
 STATUS_CHANGED = "StatusChanged"
 """Signal: carries `Status`."""
