@@ -324,17 +324,16 @@ class LinkSession:
             logger.info("the certificate was renewed")
 
     def _report_events(self) -> None:
-        events = self._joining.events.waiting()
-        if not events:
-            return
-        try:
-            self._rpc.call(REPORT_EVENTS, EventsRequest(events), CALL_TIMEOUT)
-        except VirtnodeError as error:
-            if error.code is Code.UNAVAILABLE:
-                raise
-            # What the engine cannot read today it cannot read tomorrow.
-            logger.warning("the engine refused %d events: %s", len(events), error.message)
-        self._joining.events.acknowledge(events)
+        # All that wait: whoever leaves or restarts gives the last of them some seconds.
+        while events := self._joining.events.waiting():
+            try:
+                self._rpc.call(REPORT_EVENTS, EventsRequest(events), CALL_TIMEOUT)
+            except VirtnodeError as error:
+                if error.code is Code.UNAVAILABLE:
+                    raise
+                # What the engine cannot read today it cannot read tomorrow.
+                logger.warning("the engine refused %d events: %s", len(events), error.message)
+            self._joining.events.acknowledge(events)
 
     def _pass_on_wishes(self) -> None:
         for wish in self._joining.wishes.take():
