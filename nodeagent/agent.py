@@ -348,9 +348,10 @@ class Agent:
             logger.exception("the configuration could not be applied")
         if not self.lookout.wait_for_facts(FIRST_LOOK):
             logger.warning("nothing is known of this machine yet; its engine may take it for another")
+        # Before the document may come: one that came in between would not be taken up first.
+        self._install_wait.start()
         self._source_watch.start()
         self._link.start()
-        self._install_wait.start()
         self.update.begin()
 
     def _look(self) -> float:

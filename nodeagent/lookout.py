@@ -19,7 +19,7 @@ OS_RELEASE = "usr/lib/os-release"
 
 
 class Lookout:
-    """One thread looks; what was found last may be read from every thread."""
+    """One thread looks, whoever changes disks looks at those, and every thread may read what was found."""
 
     def __init__(
         self,
@@ -36,6 +36,8 @@ class Lookout:
         self._ladder = ladder or LadderWatch()
         self._facts_at = 0.0
         self._has_looked = threading.Event()
+        self._lock = threading.Lock()
+        """Held while facts are found and written down: what another thread found meanwhile would be lost."""
         self.facts = Facts(hostname=self.hostname())
         self.health = Health(True, ())
 
@@ -66,6 +68,10 @@ class Lookout:
 
     def collect(self) -> bool:
         """Find out what may have changed by now, and tell whether that was all there is; may take seconds."""
+        with self._lock:
+            return self._collect()
+
+    def _collect(self) -> bool:
         now = self._clocks.monotonic()
         if now >= self._facts_at or self._collector.has_news:
             self.facts = self._collector.collect()
@@ -84,7 +90,8 @@ class Lookout:
 
     def look_at_disks(self) -> None:
         """Find out which disks there are: a login to a target has just brought some, a logout taken them."""
-        self.facts = dataclasses.replace(self.facts, disks=self._collector.collect_disks())
+        with self._lock:
+            self.facts = dataclasses.replace(self.facts, disks=self._collector.collect_disks())
 
     def climb(self, engine: EngineIntent, progress: Progress, code: str) -> Ladder:
         """Climb the ladder to an engine; may take seconds."""
