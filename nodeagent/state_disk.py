@@ -128,11 +128,17 @@ def _wait_for_disks(root: Path, command: Runs) -> None:
     # A mirrored volume is waited for less long, and then started with what disks there are.
     if named and not mirrored_volume(root):
         argv = ["udevadm", "wait", timeout, named]
+    # On a machine that is busy the program itself is late as well.
+    _try(command, argv, 2 * SETTLE_SECONDS)
+
+
+def _try(command: Runs, argv: list[str | Path], timeout: float) -> str:
+    """Run what may fail or be late, and return what it said; what is there afterwards is used anyway."""
     try:
-        # On a machine that is busy the program itself is late as well.
-        command(argv, check=False, timeout=2 * SETTLE_SECONDS)
+        return command(argv, check=False, timeout=timeout).stdout
     except VirtnodeError as error:
-        logger.warning("%s; the disks that are there are looked at", error.message)
+        logger.warning("%s; what is there by now is used", error.message)
+        return ""
 
 
 def _reset(target: Path, command: Runs) -> None:
@@ -151,15 +157,14 @@ def start_volume(root: Path, volume: str, command: Runs) -> None:
     """
     device = root / "dev" / volume
     wait: list[str | Path] = ["udevadm", "wait", f"--timeout={MIRROR_SECONDS}", device]
-    command(wait, check=False, timeout=MIRROR_SECONDS + 5)
+    _try(command, wait, 2 * MIRROR_SECONDS)
     if device.exists():
         return
     logger.warning("the state is not there by itself: it is started with what disks there are")
     # Guests' disks are beside it, in a group that is not whole either; there may be none.
     group = volume.partition("/")[0]
     for kind, name in (("lvchange", volume), ("vgchange", group.removesuffix(STATE_SUFFIX))):
-        argv = [kind, "--activate", "y", "--activationmode", "degraded", name]
-        command(argv, check=False, timeout=MOUNT_TIMEOUT)
+        _try(command, [kind, "--activate", "y", "--activationmode", "degraded", name], MOUNT_TIMEOUT)
     _start_pool(group.removesuffix(STATE_SUFFIX), command)
 
 
@@ -168,14 +173,13 @@ def _start_pool(group: str, command: Runs) -> None:
 
     LVM calls no thin volume degraded whose pool is: to it the volume lacks a part, second copy or not.
     """
-    argv = ["lvs", "--all", "--noheadings", "-o", "lv_name,segtype", group]
-    listed = command(argv, check=False, timeout=MOUNT_TIMEOUT).stdout
+    listed = _try(command, ["lvs", "--all", "--noheadings", "-o", "lv_name,segtype", group], MOUNT_TIMEOUT)
     kinds = dict(line.split()[:2] for line in listed.splitlines() if len(line.split()) > 1)
     if not all(kinds.get(f"[{THIN_POOL}_{part}]") == "raid1" for part in ("tdata", "tmeta")):
         return
     select = f"lv_name={THIN_POOL} || pool_lv={THIN_POOL}"
-    start = ["lvchange", "--activate", "y", "--activationmode", "partial", "--select", select, group]
-    command(start, check=False, timeout=MOUNT_TIMEOUT)
+    start: list[str | Path] = ["lvchange", "--activate", "y", "--activationmode", "partial"]
+    _try(command, [*start, "--select", select, group], MOUNT_TIMEOUT)
 
 
 def mirrored_volume(root: Path) -> str:
