@@ -53,4 +53,4 @@ def run_blink(found: argparse.Namespace, terminal: Terminal) -> None:
 def run_lease(found: argparse.Namespace, terminal: Terminal) -> None:
     """Print the patch, and what it would do."""
     reply = terminal.client.call(LEASE, LeaseRequest(found.nic))
-    terminal.say("".join(f"# {change}\n" for change in reply.changes) + write_toml(reply.patch))
+    terminal.write("".join(f"# {change}\n" for change in reply.changes) + write_toml(reply.patch))

@@ -58,11 +58,11 @@ def add_support_verbs(verbs: Verbs) -> None:
 def run_journal(found: argparse.Namespace, terminal: Terminal) -> None:
     """Show the journal, or what there is to choose from."""
     if found.units:
-        terminal.say("\n".join(terminal.client.call(UNITS, Nothing()).units))
+        terminal.write("\n".join(terminal.client.call(UNITS, Nothing()).units))
         return
     request = JournalRequest(found.unit, found.priority, found.lines)
     reply = terminal.client.call(JOURNAL, request)
-    terminal.say(to_json(reply) if found.json else journal_text(reply.entries))
+    terminal.write(to_json(reply) if found.json else journal_text(reply.entries))
 
 
 def run_self_check(found: argparse.Namespace, terminal: Terminal) -> None:

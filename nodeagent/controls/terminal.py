@@ -21,10 +21,13 @@ class Terminal:
     out: TextIO
     stdin: TextIO
 
+    def write(self, text: str) -> None:
+        """Print data as it is: a log may hold what looks like a place."""
+        self.out.write(f"{text}\n" if text and not text.endswith("\n") else text)
+
     def say(self, text: str) -> None:
         """Print a text, with a command for each place that it names."""
-        text = word_places(text, COMMANDS)
-        self.out.write(f"{text}\n" if text and not text.endswith("\n") else text)
+        self.write(word_places(text, COMMANDS))
 
 
 def add_verb(
