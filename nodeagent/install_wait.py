@@ -22,7 +22,9 @@ class InstallWait:
     @property
     def problems(self) -> tuple[str, ...]:
         """Say what is waited for."""
-        return (f"the installation {self._step()}",) if self._waits.is_set() else ()
+        # What it waited for may have come a moment ago, or is known not to come.
+        waits = self._waits.is_set() and not self._source.is_settled
+        return (f"the installation {self._step()}",) if waits else ()
 
     def start(self) -> None:
         """Begin, or wait for what is expected."""

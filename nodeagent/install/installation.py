@@ -161,10 +161,11 @@ class Installation:
         """Tell whether `node.install` asks for an installation without a question."""
         return self._around.intent().boot.install not in ("", ASK)
 
-    def hold(self, step: str, hint: str) -> None:
-        """Say what an installation that nobody attends waits for; `begin` takes that back."""
-        if self.progress().state is InstallState.IDLE:
-            self._set(step=step, hint=hint)
+    def hold(self, step: str, hint: str = "") -> None:
+        """Say what an installation that nobody attends waits for, as long as nothing is under way."""
+        with self._lock:
+            if self._progress.state is InstallState.IDLE:
+                self._progress = replace(self._progress, step=step, hint=hint)
 
     def begin(self) -> None:
         """Look for what an earlier start left unfinished, then do what `node.install` asks, if anything.
@@ -177,7 +178,7 @@ class Installation:
             logger.exception("the disks could not be looked at")
         # A person may have been faster than the answer that this waited for.
         if self.is_unattended and self.progress().state is InstallState.IDLE:
-            self._set(step="", hint="")
+            self.hold("")
             self._start(self._begin_unattended, "install-wait")
 
     def _look_for_unfinished(self) -> None:
@@ -202,7 +203,7 @@ class Installation:
             # Nobody is there to look: whoever waits for this machine is told.
             courier = self._make_courier(self._around.intent().intent.install.webhook)
             courier.post(self._news("failed", self._meant or InstallDisk(""), error.message))
-            self._say("")
+            self.hold("")
             self._fail(error.message, error.hint)
         except Exception:  # whatever is wrong with a disk, the node goes on without installing
             logger.exception("the installation could not begin")
@@ -219,7 +220,7 @@ class Installation:
         if problem:
             raise VirtnodeError(Code.UNAVAILABLE, problem)
         end = self._patience.monotonic() + ABSENT_SECONDS
-        self._say("node.install: waiting until all disks are there")
+        self.hold("node.install: waiting until all disks are there")
         while True:
             disks = wait_until_steady(self._around.root, lambda: self._disks(medium), self._patience)
             if self.progress().state is not InstallState.IDLE:
@@ -237,7 +238,7 @@ class Installation:
         if awaited != self._awaited:
             logger.warning("%s", awaited)
         self._awaited = awaited
-        self._say(awaited)
+        self.hold(awaited)
 
     def _decide(self, wanted: Wanted, disks: tuple[InstallDisk, ...]) -> InstallPlan | None:
         """Plan what `node.install` asks; None if a disk has this system already."""
@@ -268,7 +269,7 @@ class Installation:
             root / "dev" / disk.name, find_medium(root).root_image
         ):
             return False
-        self._say(f"{disk.name} has this system already", "start the machine from it")
+        self.hold(f"{disk.name} has this system already", "start the machine from it")
         logger.info("%s has this system already: nothing is installed", disk.name)
         return True
 
@@ -418,12 +419,6 @@ class Installation:
     def _fail(self, message: str, hint: str) -> None:
         logger.error("the installation failed: %s", message)
         self._set(state=InstallState.FAILED, error=message, hint=hint)
-
-    def _say(self, step: str, hint: str = "") -> None:
-        """Tell how it stands as long as nothing is under way."""
-        with self._lock:
-            if self._progress.state is InstallState.IDLE:
-                self._progress = replace(self._progress, step=step, hint=hint)
 
     def _set(self, **changes: object) -> None:
         with self._lock:

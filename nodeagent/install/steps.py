@@ -163,7 +163,8 @@ def installation_steps(work: Work) -> tuple[Step, ...]:
     if work.twin is not None:
         fresh[-1] = Step("state", "making the mirrored state", 4 * MEBIBYTE, make_mirrored_state)
         mirrored = Step("synced", "waiting until the state is on both disks", MEBIBYTE, wait_for_state)
-        copies = (*copies[:-1], mirrored, copies[-1])
+        # As long as it may take, the disk must look begun: the last two say that it is whole.
+        copies = (*copies[:-2], mirrored, *copies[-2:])
     return (*fresh, *data_steps(work), *copies[1:])
 
 

@@ -23,7 +23,7 @@ from tests.nodeagent.install.works import (
     make_pair,
 )
 
-FRESH = ("close", "table", "slot", "state", "esp", "esp-whole", "bios", "name", "synced", "done")
+FRESH = ("close", "table", "slot", "state", "esp", "esp-whole", "bios", "synced", "name", "done")
 KEEP = ("close", "slot", "esp", "esp-whole", "bios", "name", "done")
 OF_BOTH = ("state", "synced")
 """Steps that no disk has a part of its own in."""
