@@ -16,6 +16,7 @@ from textual.screen import Screen
 from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.worker import get_current_worker
 
+from nodelib.bus import Status
 from nodelib.bus_access import LOCK
 from nodelib.link import Nothing
 from tui.client import NodeClient, Signal
@@ -82,6 +83,8 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self.dialogue = Dialogue(self, client, self.node_watch, look, self._on_busy)
         self._client = client
         self._pending_until = 0.0
+        self._status = Status()
+        """The last one that was heard."""
         self._frame = Frame(self.dialogue, first, may_leave=look.may_leave)
         self._picture = Picture()
         self.type_ahead = TypeAhead(self, super().on_event)
@@ -171,9 +174,11 @@ class ConsoleApp(App[None], inherit_bindings=False):
             self._loop.call_soon_threadsafe(self.node_watch.hear, signal)
 
     def _on_news(self, seen: Seen) -> None:
-        pending = seen.status.pending
         time_is_up = 0.0 < self._pending_until <= self._clock() + NEARLY_SECONDS
-        self._pending_until = self._clock() + pending.seconds_left if pending else 0.0
+        if seen.status is not self._status:
+            # Other news bring the status that was known before, and with it the seconds of then.
+            self._status, pending = seen.status, seen.status.pending
+            self._pending_until = self._clock() + pending.seconds_left if pending else 0.0
         self._frame.take(seen, time_is_up=time_is_up)
 
     def _on_busy(self, waiting: int) -> None:

@@ -10,6 +10,7 @@ from textual.css.query import NoMatches
 from textual.screen import Screen
 
 from nodelib.bus import CONFIG_CONFIRM, CONFIG_REVERT, PendingChange, RevertRequest
+from nodelib.errors import VirtnodeError
 from nodelib.link import ConfirmRequest
 from tui.dialogs.choice import Choice
 from tui.dialogs.help import HelpDialog
@@ -250,6 +251,9 @@ class Frame(Screen[None]):
         return choices
 
     async def _ask_pending(self, pending: PendingChange) -> None:
+        now = self._seen.status.pending
+        if now is None or now.ticket != pending.ticket:
+            return  # It ended while this waited for its turn.
         dialog = PendingDialog(pending.ticket, pending.changes, int(pending.seconds_left))
         answer = await self._dialogue.show(dialog)
         if answer is not None:
@@ -257,10 +261,14 @@ class Frame(Screen[None]):
 
     async def _answer_pending(self, ticket: str, answer: str) -> None:
         self._decided = ticket
-        if answer == "keep":
-            await self._dialogue.ask(CONFIG_CONFIRM, ConfirmRequest(ticket))
-        else:
-            await self._dialogue.ask(CONFIG_REVERT, RevertRequest(ticket))
+        try:
+            if answer == "keep":
+                await self._dialogue.ask(CONFIG_CONFIRM, ConfirmRequest(ticket))
+            else:
+                await self._dialogue.ask(CONFIG_REVERT, RevertRequest(ticket))
+        except VirtnodeError:
+            self._decided = ""
+            raise
         await self._dialogue.refresh()
 
     def _end_pending(self, pending: PendingChange, *, time_is_up: bool) -> None:
@@ -272,7 +280,7 @@ class Frame(Screen[None]):
         self.query_one("#pending", Banner).tell(say("frame.put_back") if went_back else "")
         for screen in self.app.screen_stack:
             if isinstance(screen, PendingDialog):
-                screen.end()
+                screen.give(None)
         if self.page is not None:
             self.page.open(self._seen)
 

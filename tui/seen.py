@@ -1,6 +1,5 @@
 """What the console knows of its node: the last that was heard, kept while the agent is away."""
 
-import dataclasses
 from dataclasses import dataclass, field
 
 from nodelib.bus import Status
@@ -26,10 +25,3 @@ class Seen:
     def locked(self) -> bool:
         """A change would ask for the password first."""
         return self.access.password_set and not self.access.unlocked
-
-
-def settled(status: Status) -> Status:
-    """Leave out of a status what changes by itself with each second."""
-    if status.pending is None:
-        return status
-    return dataclasses.replace(status, pending=dataclasses.replace(status.pending, seconds_left=0.0))

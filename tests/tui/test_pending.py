@@ -1,18 +1,25 @@
 """A change that waits: Ctrl-D decides wherever one is, and the question goes with the change."""
 
 import asyncio
+import dataclasses
+from collections.abc import Mapping
 
 from textual.widgets import Input
 
+from nodelib.bus import PendingChange
 from nodelib.bus_guests import ConsoleSend
+from nodelib.bus_system import Meters
 from tests.tui.sessions import Session, running
 from tests.tui.test_dialogs import apply
 from tests.tui.test_guests import open_console
 from tui.dialogs.confirm import ConfirmDialog
+from tui.dialogs.editing import EditDialog
 from tui.dialogs.help import HelpDialog
+from tui.dialogs.password import PasswordDialog
 from tui.dialogs.pending import PendingDialog
 from tui.frame import Frame
 from tui.texts import say
+from tui.widgets.fields import TextField
 
 
 async def decide_later(session: Session) -> None:
@@ -140,5 +147,66 @@ def test_what_a_person_decided_is_not_said_to_have_gone_back() -> None:
             session.machine.set_pending(None)
             await let_time_pass(session, 1)
             assert say("frame.put_back") not in session.text
+
+    asyncio.run(go())
+
+
+def test_other_news_bring_no_seconds_back() -> None:
+    """Meters come between two looks at the status: what they bring of that is as old as it was."""
+
+    async def go() -> None:
+        async with running() as session:
+            await decide_later(session)
+            session.clock.now += 59
+            session.app._on_news(dataclasses.replace(session.app.node_watch.seen, meters=Meters(load=7.0)))
+            assert session.app._pending_until - session.clock.now <= 1
+            await let_time_pass(session, 2)
+            assert say("frame.put_back") in session.text
+
+    asyncio.run(go())
+
+
+def test_who_gives_up_at_the_password_has_decided_nothing() -> None:
+    """The change goes back by itself, and that is said."""
+
+    async def go() -> None:
+        async with running("server") as session:
+            session.machine.set_pending(PendingChange("elsewhere", 60.0, ("a change",)))
+            await session.app.node_watch.refresh()
+            await session.wait_for(lambda: isinstance(session.app.screen, PendingDialog))
+            await session.press("tab", "tab", "enter")
+            await session.wait_for(lambda: isinstance(session.app.screen, PasswordDialog))
+            await session.press("escape")
+            await session.wait_for(lambda: isinstance(session.app.screen, Frame))
+            session.machine.set_pending(None)
+            await let_time_pass(session, 60)
+            assert say("frame.put_back") in session.text
+
+    asyncio.run(go())
+
+
+def test_a_form_that_was_judged_under_the_help_goes_when_that_goes() -> None:
+    """Its answer closes the form, and not what lies over it."""
+
+    async def go() -> None:
+        async with running() as session:
+            judged = asyncio.Event()
+
+            async def judge(values: Mapping[str, str]) -> None:
+                await judged.wait()
+
+            given: list[object] = []
+            session.app.push_screen(EditDialog("Which?", [TextField("a", "Name")], judge), given.append)
+            await session.settle()
+            await session.pilot.press("tab", "tab", "enter")
+            # F1 does it once the type-ahead has waited long enough.
+            session.app.push_screen(HelpDialog())
+            await session.pilot.pause()
+            judged.set()
+            await session.settle()
+            assert isinstance(session.app.screen, HelpDialog)
+            await session.press("escape")
+            await session.wait_for(lambda: isinstance(session.app.screen, Frame))
+            assert given == [{"a": ""}]
 
     asyncio.run(go())

@@ -18,7 +18,7 @@ KEYS = {
 
 
 class Screen:
-    """What `Terminal` offers, on the first virtual terminal."""
+    """The first virtual terminal, with what a technician needs of a `Terminal`."""
 
     def __init__(self, node: Guest) -> None:
         self._node = node

@@ -20,7 +20,7 @@ BOOT_SECONDS = 900.0
 ADDRESS, ELSEWHERE = "10.0.2.50/24", "192.0.2.9/24"
 HOST_NAME = "node7.example.org"
 
-Desk: TypeAlias = Terminal | Screen
+AnyTerminal: TypeAlias = Terminal | Screen
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Bench:
     """What a technician has: the node, a terminal on its serial line, and an engine to join."""
 
     node: Guest
-    terminal: Desk
+    terminal: AnyTerminal
     engine: Engine
     evidence: Path
 
@@ -177,7 +177,7 @@ def is_on_its_screen_too(bench: Bench) -> None:
     screen.wait_for(f"{HOST_NAME}x")
 
 
-def ask_for_name(terminal: Desk) -> None:
+def ask_for_name(terminal: AnyTerminal) -> None:
     """Open the form with the host name."""
     terminal.press("3")
     terminal.wait_for("port up")
@@ -185,13 +185,13 @@ def ask_for_name(terminal: Desk) -> None:
     terminal.wait_for("Names, time, proxy")
 
 
-def go_and_enter(terminal: Desk, tabs: int) -> None:
+def go_and_enter(terminal: AnyTerminal, tabs: int) -> None:
     """Go some fields on and press Enter there."""
     terminal.type("\t" * tabs)
     terminal.press("enter")
 
 
-def go_and_type(terminal: Desk, text: str, *, erase: int = 0) -> None:
+def go_and_type(terminal: AnyTerminal, text: str, *, erase: int = 0) -> None:
     """Go to the next field, delete what stands there, and type."""
     terminal.type("\t")
     terminal.press("end")
@@ -199,7 +199,7 @@ def go_and_type(terminal: Desk, text: str, *, erase: int = 0) -> None:
     terminal.type(text)
 
 
-def keep(terminal: Desk) -> None:
+def keep(terminal: AnyTerminal) -> None:
     """See the countdown, and keep the change."""
     terminal.wait_for("It goes back by itself in")
     go_and_enter(terminal, 2)

@@ -93,6 +93,8 @@ class ChoiceDialog(Dialog[str]):
 
     def extend(self, choices: Sequence[Choice]) -> None:
         """Offer more, below what there is; the mark stays where it is."""
+        if not self.query(OptionList):
+            return  # It is being taken down.
         options = self.query_one(OptionList)
         place = options.highlighted or 0
         self._choices.extend(choices)

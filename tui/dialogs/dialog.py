@@ -47,6 +47,8 @@ class Dialog(ModalScreen[T]):
     def __init__(self, title: str) -> None:
         super().__init__()
         self._heading = title
+        self._given: tuple[T | None] | None = None
+        """The answer that waits until nothing lies over this dialog."""
 
     def compose(self) -> ComposeResult:
         """Lay out title, body, buttons."""
@@ -89,6 +91,17 @@ class Dialog(ModalScreen[T]):
     def action_leave(self) -> None:
         """Close without an answer."""
         self.dismiss(None)
+
+    def give(self, answer: T | None) -> None:
+        """Close with an answer that no key gave: at once, or when what lies over it has gone."""
+        self._given = (answer,)
+        self.on_screen_resume()
+
+    def on_screen_resume(self) -> None:
+        """Be seen only while there is something to answer."""
+        if self._given is not None and self.app.screen is self:
+            (answer,), self._given = self._given, None
+            self.dismiss(answer)
 
     def _show_keys(self, screen: Screen[Any]) -> None:
         for footer in self.query(Footer):

@@ -95,7 +95,8 @@ class EditDialog(Dialog[dict[str, str]]):
             self.query_one(Form).clear_errors()
             self._tell("\n".join(sentence(text) for text in (error.message, error.hint) if text))
         else:
-            self.dismiss(values)
+            # The help may lie over it by now, or the question about a change that waits.
+            self.give(values)
 
     def _show_problems(self, error: InvalidInput) -> None:
         left = self.query_one(Form).place_errors(error)

@@ -18,7 +18,6 @@ class PendingDialog(Dialog[str]):
         self.ticket = ticket
         self._changes = changes
         self._seconds = seconds
-        self._ended = False
 
     def body(self) -> ComposeResult:
         """Give the changes and the seconds that are left."""
@@ -31,17 +30,6 @@ class PendingDialog(Dialog[str]):
         # The clock may tick before this is laid out.
         for line in self.query("#seconds").results(Line):
             line.show(say("dialog.pending_text", seconds=seconds))
-
-    def end(self) -> None:
-        """Go away without an answer: at once, or when what lies over it has gone."""
-        self._ended = True
-        self.on_screen_resume()
-
-    def on_screen_resume(self) -> None:
-        """Be seen only while there is something to decide."""
-        if self._ended and self.app.screen is self:
-            self._ended = False
-            self.dismiss(None)
 
     def buttons(self) -> ComposeResult:
         """Keep comes last, so that whoever presses Enter blindly has not lost the way in."""

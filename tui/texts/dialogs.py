@@ -10,7 +10,7 @@ TEXTS = {
     "dialog.error": "That did not work",
     "dialog.unlock": "Password",
     "dialog.unlock_text": "Changes need the password of {account}.",
-    "dialog.given_up": "nothing was changed, for the password was not given",
+    "dialog.given_up": "nothing was changed, for the administrator's password was not given",
     "dialog.unlock_field": "Password",
     "dialog.typed": 'Type "{word}" to go on',
     "dialog.typed_field": "Type here",
