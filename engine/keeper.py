@@ -102,8 +102,10 @@ class Keeper:
         with self._deciding:
             with self._store.write() as connection:
                 gone = forget_absent(connection, self._room, self._clock())
+                waiting = {row.id for row in node_rows.list_waiting(connection)}
             for node in gone:
                 self._room.forget(node)
+            self._room.keep_only(waiting)
         self._looked = self._steady()
 
     def _prune(self) -> None:

@@ -138,6 +138,7 @@ class LinkServer:
         self._waiting: dict[str, Session] = {}
         self._strangers: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
         self._threads = ThreadPoolExecutor(THREADS, "link")
         # Heartbeats do not wait for the disk.
         self._readers = ThreadPoolExecutor(READERS, "images")
@@ -178,6 +179,7 @@ class LinkServer:
 
     async def stop(self) -> None:
         """Close every connection, and wait until all is answered."""
+        self._stopping = True
         if self._server is not None:
             self._server.close()
             await self._entrance.stop()
@@ -330,7 +332,8 @@ class LinkServer:
             if self._sessions.get(node) is session:
                 del self._sessions[node]
             self._nodes.disconnected(node, session)
-            if self._nodes.has_heirs(node):
+            # Whom the engine sends away, or leaves itself, is not gone.
+            if not (session.is_closing or self._stopping) and self._nodes.has_heirs(node):
                 self._spawn(self._reconsider(node))
 
     async def _reconsider(self, former: str) -> None:

@@ -83,6 +83,11 @@ class Session:
         except ConnectionClosed:
             logger.info("%s: gone before it could be told %s", self.address, verb.name)
 
+    @property
+    def is_closing(self) -> bool:
+        """Tell whether the engine ended it."""
+        return self._closing is not None
+
     def close(self, reason: str) -> None:
         """Close the connection, and do not wait for it."""
         if self._closing is None:

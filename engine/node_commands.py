@@ -51,7 +51,12 @@ def detail_lines(detail: NodeDetail) -> Iterator[tuple[str, str]]:
         ("machine", " ".join((hardware.manufacturer, hardware.product))),
         ("serial", hardware.serial),
         ("UUID", hardware.uuid),
-        ("CPU", f"{cpu.model}, {cpu.sockets} sockets, {cpu.cores} cores, {cpu.threads} threads"),
+        (
+            "CPU",
+            f"{cpu.model}, {cpu.sockets} sockets, {cpu.cores} cores, {cpu.threads} threads"
+            if cpu.threads
+            else "",
+        ),
         ("memory", _size_text(facts.memory.total_bytes)),
         *(("disk", _disk_text(disk)) for disk in facts.disks),
         *(("NIC", _nic_text(nic)) for nic in facts.nics),

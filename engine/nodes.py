@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from engine import events, node_state
 from engine.audience import Audience, Nobody
 from engine.events import ENGINE, Actor, Event
+from engine.hardware import Machine
 from engine.keeper import Keeper
 from engine.node import Node, make_node, read_heartbeat
 from engine.node_state import APPROVED_STATES, Graces, Verdict
@@ -191,7 +192,9 @@ class Nodes:
                         self._presence.admit(row)
                     self._room.forget(waiting)
             except TokenRefused as error:
-                self._note_refusal(error, applicant.address)
+                # It was good when it was shown: nobody guessed, and it is not tried again.
+                self._room.lose_token(applicant)
+                self._tell_refusal(error, applicant.address)
                 continue
             if row.id != waiting:
                 self.audience.barred(row.id, "the node goes on with another key")
@@ -433,8 +436,8 @@ class Nodes:
                 check_no_update(connection, row)
                 # What a bad update left behind is neither, and may become either.
                 acknowledged = update_rows.acknowledge(connection, row.id)
-                if accepts_machine:
-                    acknowledged |= self._accept_machine(connection, row)
+                machine = self._accept_machine(connection, row) if accepts_machine else None
+                acknowledged |= machine is not None
                 if row.maintenance is maintenance and not acknowledged:
                     state = "in maintenance" if maintenance else "active"
                     raise VirtnodeError(Code.CONFLICT, f"{row.name} is {state} already")
@@ -447,21 +450,21 @@ class Nodes:
             with self._lock:
                 live = self._need_live(row.id)
                 live.maintenance, live.update = maintenance, None
-                if accepts_machine:
-                    self._presence.accept_machine(live)
+                if machine is not None:
+                    self._presence.accept_machine(live, machine)
                 self._presence.settle(live)
             self.tick()
         return self.get(row.id)
 
-    def _accept_machine(self, connection: Connection, row: NodeRow) -> bool:
-        """Store the other machine that came with a node's key, if one did."""
+    def _accept_machine(self, connection: Connection, row: NodeRow) -> Machine | None:
+        """Store the machine that came last with a node's key, if another one than its own ever came."""
         with self._lock:
             live = self._presence.find(row.id)
-            other = None if live is None else live.other_machine
-        if other is None:
-            return False
-        node_rows.update_node(connection, row.id, hardware_uuid=other.uuid, serial_number=other.serial)
-        return True
+            machine = None if live is None or live.other_machine is None else live.shown
+        if machine is not None:
+            values = {"hardware_uuid": machine.uuid, "serial_number": machine.serial}
+            node_rows.update_node(connection, row.id, **values)
+        return machine
 
     def _follow(self, node: str) -> None:
         """Follow an approved node that is not followed yet, as it is stored now."""
@@ -526,6 +529,9 @@ class Nodes:
     def _note_refusal(self, error: VirtnodeError, address: str) -> None:
         with self._lock:
             self._wrong_tokens.count(network_of(address))
+        self._tell_refusal(error, address)
+
+    def _tell_refusal(self, error: VirtnodeError, address: str) -> None:
         with self._store.write() as connection:
             event = Event(Severity.WARNING, "token-refused", f"{error.message}, from {address}")
             events.record(connection, event, ENGINE, self._clock())

@@ -53,6 +53,8 @@ class Live:
     """What its update makes of its state, while that has a say."""
     other_machine: Machine | None = None
     """Another one that came with the same key, until an administrator activates the node."""
+    shown: Machine | None = None
+    """The one that came last."""
     displaces: bool = False
     """Its connection took the place of one that seemed to live."""
     warning: Event | None = None
@@ -90,6 +92,9 @@ class Presence:
         verdict = Verdict(NodeState(row.state), row.reason, row.action)
         known = self._lives.get(row.id)
         if known is not None:
+            if known.key != row.fingerprint:
+                # What is known of machines is known of the former key.
+                known.other_machine = known.shown = None
             known.name, known.maintenance, known.key = row.name, row.maintenance, row.fingerprint
             known.stored, known.machine = verdict.state, _machine_of(row)
             return
@@ -129,7 +134,7 @@ class Presence:
         """Note the end of a connection, unless another one took its place."""
         if live.connection is not connection:
             return
-        live.connection, live.heard = None, False
+        live.connection, live.heard, live.displaces = None, False, False
         live.steady_contact = self._steady()
         self.settle(live)
 
@@ -148,7 +153,9 @@ class Presence:
 
     def compare(self, live: Live, shown: Machine) -> None:
         """Look whether a node's key came with the machine that was let in; if not, it is not forgotten."""
-        if not shown.differs_from(live.machine) or shown == live.other_machine:
+        differs = shown.differs_from(live.machine)
+        live.shown = shown if differs else live.machine
+        if not differs or shown == live.other_machine:
             return
         live.other_machine = shown
         how = ", and took the place of a connection that seemed to live" if live.displaces else ""
@@ -161,9 +168,9 @@ class Presence:
             after=dataclasses.asdict(shown),
         )
 
-    def accept_machine(self, live: Live) -> None:
-        """Take the other machine that came with a node's key for the right one."""
-        live.machine, live.other_machine = live.other_machine or live.machine, None
+    def accept_machine(self, live: Live, machine: Machine) -> None:
+        """Take the machine that came last with a node's key for the right one."""
+        live.machine, live.other_machine = machine, None
 
     def settle(self, live: Live) -> None:
         """Let the node's state follow from what is known of it."""

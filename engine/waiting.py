@@ -5,8 +5,8 @@ for an administrator who comes later; then it goes: machines that start again an
 """
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 
 from engine import events
 from engine.events import ENGINE, Event
@@ -60,6 +60,18 @@ class WaitingRoom:
         with self._lock:
             self._guests.pop(node, None)
             self._left.pop(node, None)
+
+    def lose_token(self, applicant: Applicant) -> None:
+        """Note that a token that waits has ended; its node waits on."""
+        with self._lock:
+            for node, guest in self._guests.items():
+                if guest.applicant is applicant:
+                    self._guests[node] = replace(guest, applicant=None)
+
+    def keep_only(self, nodes: Collection[str]) -> None:
+        """Forget of those that left all but these: of the others there is no row any more."""
+        with self._lock:
+            self._left = {node: left for node, left in self._left.items() if node in nodes}
 
     def has(self, node: str) -> bool:
         """Tell whether a node is here."""

@@ -97,3 +97,18 @@ def test_what_is_not_known_is_no_other_machine(world: World, hardware: Hardware)
     world.pass_by(1)
     assert state(world, node) is NodeState.UP
     assert warnings(world) == []
+
+
+def test_who_is_there_now_is_accepted(world: World) -> None:
+    """The copy got a key of its own; the machine that was let in stays the right one."""
+    node = world.joined()
+    connect(world, node)
+    beat(world, node, facts=on_other_machine(node))
+    connect(world, node)
+    beat(world, node, facts=node.facts)
+    assert state(world, node) is NodeState.NON_OPERATIONAL
+    assert world.nodes.activate(node.id, ADMIN).state is NodeState.UP
+    beat(world, node, facts=node.facts)
+    world.pass_by(1)
+    assert state(world, node) is NodeState.UP
+    assert len(warnings(world)) == 1
