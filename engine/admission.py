@@ -19,6 +19,12 @@ logger = logging.getLogger(__name__)
 
 HANDSHAKE_SECONDS = 10.0
 SHUTDOWN_SECONDS = 2.0
+MOST_OF_NETWORK, MOST_WAITING = 2000, 8000
+"""How many connections wait at most; further ones are closed, and a node dials again later."""
+
+
+class Crowded(OSError):
+    """So many wait already that no more may."""
 
 
 class Turns:
@@ -39,7 +45,7 @@ class Turns:
 
     @contextlib.asynccontextmanager
     async def turn(self, network: str) -> AsyncIterator[None]:
-        """Wait for a turn and take it, at the longest until patience ends."""
+        """Wait for a turn and take it, at the longest until patience ends; raises Crowded."""
         await self._enter(network)
         ended = False
 
@@ -60,6 +66,9 @@ class Turns:
         if self.taken < self._at_once:
             self._take()
             return
+        queues = self._queues
+        if len(queues.get(network, ())) >= MOST_OF_NETWORK or sum(map(len, queues.values())) >= MOST_WAITING:
+            raise Crowded(f"too many connections of {network} wait")
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queues.setdefault(network, deque()).append(place)
         try:

@@ -5,7 +5,10 @@ import contextlib
 import ssl
 from pathlib import Path
 
-from engine.admission import Turns
+import pytest
+
+from engine import admission
+from engine.admission import Crowded, Turns
 from engine.link_server import Limits
 from engine.serve import Engine
 from engine.simulate import SimulatedNode, Wire
@@ -21,6 +24,26 @@ async def hold(turns: Turns, network: str, begun: list[str], done: asyncio.Event
     async with turns.turn(network):
         begun.append(network)
         await done.wait()
+
+
+@in_loop
+async def test_who_comes_to_a_crowd_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one network, or of all: each that waits costs an open file."""
+    monkeypatch.setattr(admission, "MOST_OF_NETWORK", 2)
+    monkeypatch.setattr(admission, "MOST_WAITING", 3)
+    turns, done, begun = Turns(1, FOREVER), asyncio.Event(), list[str]()
+    async with asyncio.TaskGroup() as group:
+        for network in ("a", "a", "a"):
+            group.create_task(hold(turns, network, begun, done))
+        await eventually(lambda: turns.waiting == 2)
+        with pytest.raises(Crowded):
+            await hold(turns, "a", begun, done)
+        group.create_task(hold(turns, "b", begun, done))
+        await eventually(lambda: turns.waiting == 3)
+        with pytest.raises(Crowded):
+            await hold(turns, "c", begun, done)
+        done.set()
+    assert sorted(begun) == ["a", "a", "a", "b"]
 
 
 @in_loop
