@@ -81,12 +81,27 @@ def wait_until_mirrored(group: str, name: str, *, pause: float = 1.0) -> None:
     raise VirtnodeError(Code.FAILED, f"the state is not on both disks yet: {percent} %", "replace the disk")
 
 
-def extend_mirror(group: str, device: Path) -> None:
-    """Give a group that lost one of two disks another one, and have all that was on both be so again.
+def mirror_group(group: str, device: Path) -> None:
+    """Have all that a group has twice be on this disk too: one that returns, another one, or half of either.
 
     Raises VirtnodeError (failed), too, where the group had something on the lost disk alone.
     """
-    run(["vgextend", "--yes", "--quiet", group, device], timeout=LVM_TIMEOUT)
+    if _look("pvs", "vg_name", device) == group:
+        # Only if LVM wrote down that the disk was missing is there something to take back.
+        run(["vgextend", "--restoremissing", group, device], check=False, timeout=LVM_TIMEOUT)
+        run(["vgchange", "--refresh", group], timeout=LVM_TIMEOUT)
+    else:
+        run(["vgextend", "--yes", "--quiet", group, device], timeout=LVM_TIMEOUT)
+    if _look("vgs", "vg_missing_pv_count", group) not in ("", "0"):
+        _replace_lost(group, device)
+
+
+def _look(program: str, field: str, what: str | Path) -> str:
+    """Ask LVM for one field; empty where it does not know of that."""
+    return run([program, "--noheadings", "-o", field, what], check=False, timeout=LVM_TIMEOUT).stdout.strip()
+
+
+def _replace_lost(group: str, device: Path) -> None:
     # The largest last: while it is copied all else is slow.
     look = ["lvs", "--all", "--noheadings", "-o", "lv_name,segtype", "--sort", "lv_size", group]
     listed = run(look, timeout=LVM_TIMEOUT).stdout
@@ -95,13 +110,6 @@ def extend_mirror(group: str, device: Path) -> None:
             name = f"{group}/{words[0].strip('[]')}"
             run(["lvconvert", "--yes", "--quiet", "--repair", name, device], timeout=REPAIR_TIMEOUT)
     run(["vgreduce", "--quiet", "--removemissing", group], timeout=REPAIR_TIMEOUT)
-
-
-def refresh_mirror(group: str, device: Path) -> None:
-    """Have a group take back a disk that was away, and copy to it what it missed."""
-    # Only if LVM wrote down that the disk was missing is there something to take back.
-    run(["vgextend", "--restoremissing", group, device], check=False, timeout=LVM_TIMEOUT)
-    run(["vgchange", "--refresh", group], timeout=LVM_TIMEOUT)
 
 
 def stop_group(name: str) -> None:

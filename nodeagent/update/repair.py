@@ -30,9 +30,8 @@ from nodeagent.install.steps import (
 from nodeagent.install.volumes import (
     RAID_MODULE,
     STATE_VOLUME,
-    extend_mirror,
     load_driver,
-    refresh_mirror,
+    mirror_group,
     wait_until_mirrored,
 )
 from nodeagent.state_disk import mirrored_volume
@@ -202,11 +201,8 @@ def bring_up_volumes(repair: Repair) -> None:
     if has_region(work.regions, DATA):
         groups.append((work.state_group.removesuffix(STATE_SUFFIX), DATA))
     for group, partition in groups:
-        device = find_partition(work, partition)
-        if repair.returns:
-            refresh_mirror(group, device)
-        else:
-            extend_mirror(group, device)
+        # A repair that was cut off may have brought the disk into one group and not into the other.
+        mirror_group(group, find_partition(work, partition))
     wait_until_mirrored(work.state_group, STATE_VOLUME)
 
 

@@ -20,6 +20,11 @@ case "$*" in
 *) printf '  state raid1\n  [state_rimage_0] linear\n';;
 esac
 """
+TOLD = """\
+#!/bin/sh
+cat "{told}" 2>/dev/null
+"""
+"""Says what a test wrote into a file: whose a disk is, and how many a group lacks."""
 
 
 @pytest.fixture
@@ -28,7 +33,9 @@ def mirrored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]
     folder = tmp_path / "bin"
     folder.mkdir()
     scripts = {name: FAKE.format(log=tmp_path / "log", status=0) for name in COMMANDS}
-    for name, script in {**scripts, "lvs": LISTED}.items():
+    told = {name: TOLD.format(told=tmp_path / name) for name in ("pvs", "vgs")}
+    (tmp_path / "vgs").write_text("  1\n")
+    for name, script in {**scripts, **told, "lvs": LISTED}.items():
         (folder / name).write_text(script)
         (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")

@@ -9,6 +9,7 @@ import pytest
 
 from nodeagent.install.layout import read_layout
 from nodeagent.install.steps import Work
+from nodeagent.install.volumes import mirror_group
 from nodeagent.update.mirror import differing_slots
 from nodeagent.update.repair import find_running, prepare_repair, repair_steps
 from nodelib.bus_install import InstallDisk, InstallPlan
@@ -136,6 +137,8 @@ def test_a_disk_that_returns_keeps_what_lvm_has_there(mirrored: World, tmp_path:
         file.seek(state)
         file.write(b"a copy of the state")
     identifiers = read_layout(second.device)[1]
+    (tmp_path / "pvs").write_text(f"  {GROUP}\n")
+    (tmp_path / "vgs").write_text("  0\n")
     repair(world, "sdb", GROUP, cut_after=count)
     assert (look(second).menu_starts) == (count in (0, len(RETURNS)))
     assert start_from(world, first) == "b"
@@ -148,6 +151,34 @@ def test_a_disk_that_returns_keeps_what_lvm_has_there(mirrored: World, tmp_path:
     assert read_layout(second.device)[1] == identifiers
     assert differing_slots(world.disk) == ()
     assert start_from(world, second) == "b"
+
+
+EXTEND = f"vgextend --yes --quiet {GROUP} /dev/sdc5"
+TAKE_BACK = (f"vgextend --restoremissing {GROUP} /dev/sdc5", f"vgchange --refresh {GROUP}")
+REPLACE = (
+    f"lvconvert --yes --quiet --repair {GROUP}/state /dev/sdc5",
+    f"vgreduce --quiet --removemissing {GROUP}",
+)
+
+
+@pytest.mark.parametrize(
+    ("owner", "lacks", "said"),
+    [
+        ("", "1", (EXTEND, *REPLACE)),
+        (GROUP, "0", TAKE_BACK),
+        (GROUP, "1", (*TAKE_BACK, *REPLACE)),
+        ("", "0", (EXTEND,)),
+    ],
+    ids=["another disk", "returns", "cut after it was added", "cut before the second group"],
+)
+@pytest.mark.usefixtures("mirrored")
+def test_each_group_gets_what_it_lacks(tmp_path: Path, owner: str, lacks: str, said: tuple[str, ...]) -> None:
+    """A repair may have ended anywhere between the two groups, and begins again."""
+    (tmp_path / "pvs").write_text(f"  {owner}\n")
+    (tmp_path / "vgs").write_text(f"  {lacks}\n")
+    (tmp_path / "log").write_text("")
+    mirror_group(GROUP, Path("/dev/sdc5"))
+    assert tuple((tmp_path / "log").read_text().splitlines()) == said
 
 
 def test_a_disk_with_other_partitions_does_not_return(mirrored: World) -> None:
