@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,7 @@ from image.tree import (
 from image.workspace import open_workspace, publish
 from nodelib import config_area, update_bundle
 from nodelib.errors import Code, VirtnodeError
+from nodelib.run import disk_full_error
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +63,8 @@ STAGES_CODE = ("*.py", "bases/*.py", "data/**/*")
 """The code and files that decide what the other stages hold."""
 UPDATE = "update"
 
+LEAST_ROOM = 300_000_000
+"""Bytes below which no set of packages fits: systemd alone takes more, with lists and downloads."""
 AFTER_THE_STAGES = ("media", "pxe_url", "size_budget", "update_keys")
 """What of a plan shows on the media alone, or is laid into a finished root."""
 
@@ -169,6 +173,7 @@ def make_stages(plan: ImagePlan, options: Options, steps: Steps, held: contextli
     everything, installer = stages_key(plan), installer_key(plan)
 
     def install(folder: Path) -> None:
+        check_room(folder)
         (folder / "root").mkdir()
         (folder / "boot").mkdir()
         base = plan.base
@@ -188,6 +193,14 @@ def make_stages(plan: ImagePlan, options: Options, steps: Steps, held: contextli
             cache.stage("tree", everything, lambda folder: make_tree_stage(plan, installed, kernel, folder))
         )
     return Stages(installed, kernel, tree)
+
+
+def check_room(folder: Path) -> None:
+    """Raise VirtnodeError (failed) where packages cannot fit; apt may wait for ever once its lists do not."""
+    free = shutil.disk_usage(folder).free
+    if free < LEAST_ROOM:
+        least = f"packages take at least {LEAST_ROOM / 1e6:.0f} MB"
+        raise disk_full_error(f"{folder} has {free / 1e6:.0f} MB left, and {least}")
 
 
 def installer_key(plan: ImagePlan) -> str:
