@@ -21,6 +21,7 @@ from nodeagent.config_source import ConfigSource
 from nodeagent.config_steps import list_steps
 from nodeagent.config_url import read_marks
 from nodeagent.configuration import Configuration
+from nodeagent.disk_claim import DiskClaim
 from nodeagent.engine_side import EngineSide
 from nodeagent.enrolment import Enrolment
 from nodeagent.events import EventQueue
@@ -111,6 +112,7 @@ class Agent:
         self._board = ProgressBoard(self._note_progress)
         self._events = EventQueue(root, clocks.wall, bell.ring)
         self._configuration = Configuration(applier, self._events, self._note_configuration)
+        claim = DiskClaim()
         self.installation = Installation(
             InstallSurroundings(
                 root,
@@ -119,6 +121,7 @@ class Agent:
                 lambda: self._configuration.loaded,
                 self._events,
                 clocks.wall,
+                claim,
             )
         )
         self.update = Update(
@@ -130,6 +133,7 @@ class Agent:
                 clocks.wall,
                 clocks.monotonic,
                 self._images,
+                claim=claim,
             )
         )
         """Another image in the idle slot."""

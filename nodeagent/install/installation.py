@@ -5,9 +5,10 @@ import shutil
 import threading
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from nodeagent.disk_claim import DiskClaim
 from nodeagent.events import EventQueue
 from nodeagent.facts.sources import Command, read_text
 from nodeagent.install.disk_wait import ABSENT_SECONDS, Patience, wait_until_steady
@@ -72,6 +73,7 @@ class Surroundings:
     intent: Callable[[], LoadedIntent]
     events: EventQueue
     wall: Callable[[], float]
+    claim: DiskClaim = field(default_factory=DiskClaim)
 
 
 class Installation:
@@ -332,6 +334,7 @@ class Installation:
         with self._lock:
             if self._progress.state is InstallState.RUNNING:
                 raise VirtnodeError(Code.BUSY, f"an installation to {self._progress.disk} is under way")
+            self._around.claim.check()
             self._progress = InstallProgress(InstallState.RUNNING, plan.disk.name, 0, "reading boot files")
         self._start(lambda: self._run(plan, actor, then), "install")
 
@@ -349,7 +352,8 @@ class Installation:
         text = f"{'mirrors this node on' if plan.repair else 'installs to'} {plan.disk.name}"
         self._around.events.add(kind="install-started", text=text, actor=actor)
         try:
-            self._work(plan)
+            with self._around.claim.held(f"an installation to {plan.disk.name}"):
+                self._work(plan)
         except Exception as error:  # the outermost frame of this thread: whatever it was, it is told
             found = error if isinstance(error, VirtnodeError) else None
             if found is None:

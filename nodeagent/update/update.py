@@ -4,10 +4,11 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
+from nodeagent.disk_claim import DiskClaim
 from nodeagent.events import EventQueue
 from nodeagent.facts.sources import Command
 from nodeagent.facts.virtualisation import running_guests
@@ -55,6 +56,7 @@ class Surroundings:
     deed: Callable[[Sequence[str]], object] = lambda argv: run(argv, timeout=POWER_TIMEOUT)
     look: float = LOOK
     """Seconds between two looks at an image on trial."""
+    claim: DiskClaim = field(default_factory=DiskClaim)
 
 
 @dataclass(frozen=True)
@@ -270,6 +272,7 @@ class Update:
     def _check_idle(self) -> None:
         if self._thread is not None and self._thread.is_alive():
             raise VirtnodeError(Code.BUSY, "an update is under way", at(Place.UPDATE))
+        self._around.claim.check()
 
     def _run(self, order: Order, slot: str, fetch: Fetch) -> None:
         self._around.events.add(
@@ -278,7 +281,7 @@ class Update:
             actor=order.actor,
         )
         try:
-            with contextlib.ExitStack() as stack:
+            with self._around.claim.held("an update"), contextlib.ExitStack() as stack:
                 self._write(fetch(stack, self._count))
         except Exception as error:  # the outermost frame of this thread: whatever it was, it is told
             found = error if isinstance(error, VirtnodeError) else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nodeagent.disk_claim import DiskClaim
 from nodeagent.events import EventQueue
 from nodeagent.install.disk_wait import Patience
 from nodeagent.install.disks import DISKS_COMMAND, GROUPS_COMMAND
@@ -62,6 +63,7 @@ class Machine:
     """Seconds on the clock of whoever waits for disks."""
     arrivals: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     """What happens to the machine while somebody waits, and when."""
+    claim: DiskClaim = field(default_factory=DiskClaim)
     mistakes: tuple[str, ...] = ()
     """What is wrong with the configuration."""
     settled: int = 0
@@ -103,6 +105,7 @@ class Machine:
             self.loaded,
             EventQueue(self.root, lambda: 1e9),
             lambda: 1e9,
+            self.claim,
         )
 
         def prepare_work(root: Path, plan: InstallPlan, medium: Medium, marker: Marker) -> Work:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nodeagent.disk_claim import DiskClaim
 from nodeagent.events import EventQueue
 from nodeagent.install.steps import Work
 from nodeagent.state_disk import State, write_state
@@ -41,6 +42,7 @@ class World:
     update: Update = field(init=False)
     events: EventQueue = field(init=False)
     images: EngineImages = field(default_factory=EngineImages)
+    claim: DiskClaim = field(default_factory=DiskClaim)
 
     def __post_init__(self) -> None:
         self.restart_agent()
@@ -59,6 +61,7 @@ class World:
                 self.images,
                 self.note_deed,
                 look=0.01,
+                claim=self.claim,
             )
         )
 
