@@ -137,7 +137,7 @@ class Agent:
             )
         )
         """Another image in the idle slot."""
-        self.mirror = MirrorWatch(root, self.command)
+        self.mirror = MirrorWatch(root, self.command, claim)
         """The second disk, if there is one."""
         self.administrator = Administrator(
             root, self._configuration, self._events, clocks.monotonic, self.command, login

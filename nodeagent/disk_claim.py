@@ -14,6 +14,11 @@ class DiskClaim:
         self._lock = threading.Lock()
         self._holder = ""
 
+    @property
+    def holder(self) -> str:
+        """Who writes, in words; nothing while nobody does."""
+        return self._holder
+
     def check(self) -> None:
         """Raise VirtnodeError (busy) while somebody writes."""
         if holder := self._holder:

@@ -15,7 +15,8 @@ from nodeagent.install.disk_wait import ABSENT_SECONDS, Patience, wait_until_ste
 from nodeagent.install.disks import collect_install_disks
 from nodeagent.install.layout import read_layout
 from nodeagent.install.marker import Marker
-from nodeagent.install.medium import Medium, find_medium, squashfs_size
+from nodeagent.install.medium import Medium, find_medium
+from nodeagent.install.squashfs import squashfs_size
 from nodeagent.install.volumes import mirror_problem, thin_problem
 from nodeagent.install.webhook import Courier, InstallNews
 from nodeagent.intent import LoadedIntent

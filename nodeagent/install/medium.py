@@ -12,8 +12,6 @@ from nodelib.errors import Code, VirtnodeError
 LIVE = "/run/initramfs/live"
 """Where the initramfs leaves the medium mounted."""
 MOUNTS = "proc/self/mountinfo"
-SQUASHFS_MAGIC = b"hsqs"
-SQUASHFS_BLOCK = 4096
 CD_SECTOR = 2048
 CATALOG_PLACE = 17 * CD_SECTOR
 EFI_PLATFORM = 0xEF
@@ -72,16 +70,6 @@ def _read_mounts(text: str) -> list[tuple[str, str, str]]:
         if len(place.split()) > 4 and len(kind.split()) > 1:
             found.append((place.split()[4], kind.split()[0], kind.split()[1]))
     return found
-
-
-def squashfs_size(image: Path) -> int:
-    """Return the bytes of a squashfs, filled to whole blocks; raises VirtnodeError (failed) if it is none."""
-    with image.open("rb", buffering=0) as file:
-        head = file.read(96)
-    if not head.startswith(SQUASHFS_MAGIC) or len(head) < 96:
-        raise VirtnodeError(Code.FAILED, f"{image} holds no squashfs", "start the installation medium again")
-    (used,) = struct.unpack_from("<Q", head, 40)
-    return -(-int(used) // SQUASHFS_BLOCK) * SQUASHFS_BLOCK
 
 
 def efi_image_offset(disk: int) -> int:

@@ -13,7 +13,8 @@ from nodeagent.install.command_line import installed_arguments
 from nodeagent.install.kept_boot import KeptBoot, read_kept_boot
 from nodeagent.install.layout import Layout, read_layout
 from nodeagent.install.marker import Marker
-from nodeagent.install.medium import Medium, squashfs_size
+from nodeagent.install.medium import Medium
+from nodeagent.install.squashfs import squashfs_size
 from nodeagent.install.steps import Work, check_esp_size, copy_state
 from nodeagent.install.volumes import STATE_VOLUME, has_thin_check
 from nodeagent.intent_sources import STATE as STATE_FILE
@@ -50,9 +51,8 @@ def prepare(
     scratch = root / SCRATCH
     shutil.rmtree(scratch, ignore_errors=True)
     gather_state(root, cmdline, scratch / "state")
-    group = ""
-    if plan.mirror or (plan.keep and plan.disk.mirror):
-        group = plan.disk.mirror if plan.keep else state_group(identifiers["disk"])
+    mirrored = state_group(identifiers["disk"]) if plan.mirror else ""
+    group = plan.disk.mirror if plan.keep else mirrored
     state = f"{group}/{STATE_VOLUME}" if group else identifiers[STATE]
 
     def arguments(slot: str) -> tuple[str, ...]:
@@ -77,7 +77,7 @@ def prepare(
         arguments=arguments(identifiers[SLOT_A]),
         marker=marker,
         state=scratch / "state",
-        groups=() if plan.keep else tuple(_groups(plan)),
+        groups=() if plan.keep else groups_to_stop(plan),
         data=tuple(root / "dev" / disk.name for disk in plan.data),
         thin_pool=plan.thin,
         thin_check=has_thin_check(root),
@@ -120,7 +120,7 @@ def gather_state(root: Path, cmdline: str, target: Path) -> None:
             path.chmod(FRESH_MODE)
 
 
-def _groups(plan: InstallPlan) -> list[str]:
+def groups_to_stop(plan: InstallPlan) -> tuple[str, ...]:
     """Name the volume groups that are stopped first: those that the plan's disks list as such."""
     own = (plan.disk, *((plan.mirror,) if plan.mirror else ()))
     names = []
@@ -132,4 +132,4 @@ def _groups(plan: InstallPlan) -> list[str]:
             for name in disk.treasures
             if f"volume group {name}" in lines or f"storage domain {name}" in lines
         ]
-    return list(dict.fromkeys(names))
+    return tuple(dict.fromkeys(names))

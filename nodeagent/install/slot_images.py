@@ -1,18 +1,14 @@
 """What the slots of an installed disk hold, compared with a system's image without reading all of it."""
 
 import os
-import struct
 from pathlib import Path
 
 from nodeagent.install.fat_reader import FatReader
 from nodeagent.install.layout import read_layout
-from nodeagent.install.medium import SQUASHFS_MAGIC
+from nodeagent.install.squashfs import squashfs_ends
 from nodelib.errors import VirtnodeError
 from nodelib.slot_menu import SLOTS
-from nodelib.slots import ESP, MEBIBYTE, SLOT_A, SLOT_B
-
-HEAD, TAIL = 96, 64 * 1024
-"""Bytes of a squashfs that tell it from every other: its superblock, and the tables at its end."""
+from nodelib.slots import ESP, MEBIBYTE, SLOT_A, SLOT_B, Region
 
 
 def has_image(device: Path, image: Path | None) -> bool:
@@ -20,12 +16,13 @@ def has_image(device: Path, image: Path | None) -> bool:
     if image is None:
         return False
     try:
-        regions = {region.name: region.start * MEBIBYTE for region in read_layout(device)[0]}
+        regions = {region.name: region for region in read_layout(device)[0]}
         with image.open("rb", buffering=0) as file:
-            wanted = _ends(file.fileno(), 0)
+            # It may be a device, which has no size of its own to ask for.
+            wanted = squashfs_ends(file.fileno(), 0, file.seek(0, os.SEEK_END))
         with device.open("rb", buffering=0) as file:
             disk = file.fileno()
-            esp = FatReader(disk, regions[ESP])
+            esp = FatReader(disk, regions[ESP].start * MEBIBYTE)
             return bool(wanted) and any(
                 esp.find(f"{slot}/slot.cfg") is not None and _ends(disk, regions[name]) == wanted
                 for slot, name in zip(SLOTS, (SLOT_A, SLOT_B), strict=True)
@@ -35,11 +32,5 @@ def has_image(device: Path, image: Path | None) -> bool:
         return False
 
 
-def _ends(descriptor: int, start: int) -> bytes:
-    """Read beginning and end of the squashfs at a place; nothing where there is none."""
-    head = os.pread(descriptor, HEAD, start)
-    if not head.startswith(SQUASHFS_MAGIC) or len(head) < HEAD:
-        return b""
-    (used,) = struct.unpack_from("<Q", head, 40)
-    size = min(TAIL, used)
-    return head + os.pread(descriptor, size, start + used - size)
+def _ends(disk: int, region: Region) -> bytes:
+    return squashfs_ends(disk, region.start * MEBIBYTE, region.size * MEBIBYTE)

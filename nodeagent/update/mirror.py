@@ -2,14 +2,12 @@
 
 import logging
 import os
-import struct
 from collections.abc import Callable
 from dataclasses import replace
 
 from nodeagent.install.disk_writer import opened
 from nodeagent.install.fat_editor import FatEditor
-from nodeagent.install.medium import SQUASHFS_BLOCK, SQUASHFS_MAGIC
-from nodeagent.install.slot_images import HEAD, TAIL
+from nodeagent.install.squashfs import HEAD, squashfs_ends, used_bytes
 from nodeagent.update.environment import Environment, load_environment, store_environment
 from nodeagent.update.slot_disk import LIVE, SlotDisk, read_config
 from nodelib.errors import VirtnodeError
@@ -73,13 +71,6 @@ def image_bytes(disk: SlotDisk, slot: str) -> int:
     return min(used_bytes(head), room)
 
 
-def used_bytes(head: bytes) -> int:
-    """Read from its superblock how long a squashfs is, in whole blocks; 0 for what is none."""
-    if not head.startswith(SQUASHFS_MAGIC) or len(head) < HEAD:
-        return 0
-    return -(-int(struct.unpack_from("<Q", head, 40)[0]) // SQUASHFS_BLOCK) * SQUASHFS_BLOCK
-
-
 def _outline(disk: SlotDisk, slot: str) -> tuple[object, ...]:
     """Sum up what a slot starts; nothing where it starts nothing."""
     with disk.boot_partition() as esp:
@@ -101,9 +92,7 @@ def _ends_of_image(disk: SlotDisk, slot: str) -> bytes:
     start, room = disk.slot_place(slot)
     with opened(disk.device) as device:
         os.posix_fadvise(device, start, room, os.POSIX_FADV_DONTNEED)
-        head = os.pread(device, HEAD, start)
-        used = min(used_bytes(head), room)
-        return head + os.pread(device, min(TAIL, used), start + used - min(TAIL, used))
+        return squashfs_ends(device, start, room)
 
 
 def _load(disk: SlotDisk) -> Environment:

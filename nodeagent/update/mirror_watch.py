@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from nodeagent.disk_claim import DiskClaim
 from nodeagent.facts.sources import Command
 from nodeagent.state_disk import mirrored_volume
 from nodeagent.update.mirror import differing_slots
@@ -41,9 +42,10 @@ class Copies:
 class MirrorWatch:
     """Looks after the second disk, now and then; every method may be called from every thread."""
 
-    def __init__(self, root: Path, command: Command) -> None:
+    def __init__(self, root: Path, command: Command, claim: DiskClaim) -> None:
         self._root = root
         self._command = command
+        self._claim = claim
         self._lock = threading.Lock()
         self._notices: tuple[Notice, ...] = ()
 
@@ -54,7 +56,12 @@ class MirrorWatch:
             return self._notices
 
     def look(self) -> None:
-        """Look at disks and volumes; nothing is asked of a node of one disk."""
+        """Look at disks and volumes; nothing is asked of a node of one disk.
+
+        While an update or a repair writes, the disks differ as they should, and what was found stays.
+        """
+        if self._claim.holder:
+            return
         try:
             volume = mirrored_volume(self._root)
             found = tuple(self._find(volume)) if volume else ()

@@ -13,6 +13,7 @@ from nodeagent.install.fat import Content
 from nodeagent.install.fat_editor import FatEditor
 from nodeagent.install.layout import Layout, read_layout
 from nodeagent.install.marker import DONE, HOME, TODO, Marker
+from nodeagent.install.preparation import groups_to_stop
 from nodeagent.install.steps import (
     OnBytes,
     Step,
@@ -102,6 +103,7 @@ def prepare_repair(
         marker=Marker(),
         state=Path(),
         has_partitions=device.is_block_device(),
+        groups=() if returns else groups_to_stop(plan),
         state_group=group,
     )
     return Repair(own, work, returns)

@@ -1,6 +1,7 @@
 """Where kernel and boot loaders come from: an ISO that xorriso made, a PXE folder, and what is refused."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from image.media.iso import make_iso
 from image.media.pxe import make_pxe
 from image.netboot import serve_folder
 from nodeagent.install.boot_files import fetch_file, load_boot_files
-from nodeagent.install.medium import Medium, efi_image_offset, find_medium, squashfs_size
+from nodeagent.install.medium import Medium, efi_image_offset, find_medium
+from nodeagent.install.squashfs import HEAD, TAIL, squashfs_ends, squashfs_size
 from nodelib.errors import Code, VirtnodeError
 from nodelib.run import run
 from tests.image.payloads import make_payload, need_grub
@@ -99,6 +101,17 @@ def test_what_is_no_medium_has_no_catalog(tmp_path: Path) -> None:
     with pytest.raises(VirtnodeError, match="no squashfs"):
         squashfs_size(path)
     assert squashfs_size(make_squashfs(tmp_path / "image")) == IMAGE_BYTES
+
+
+def test_ends_are_read_of_what_is_there(tmp_path: Path) -> None:
+    """A superblock that says more than there is leads nowhere else, and no squashfs has no ends."""
+    image = make_squashfs(tmp_path / "image")
+    with image.open("r+b") as file:
+        whole = squashfs_ends(file.fileno(), 0, IMAGE_BYTES)
+        assert whole == image.read_bytes()[:HEAD] + image.read_bytes()[-TAIL:]
+        assert squashfs_ends(file.fileno(), HEAD, IMAGE_BYTES - HEAD) == b""
+        os.pwrite(file.fileno(), b"\xff" * 8, 40)
+        assert len(squashfs_ends(file.fileno(), 0, IMAGE_BYTES)) == HEAD + TAIL
 
 
 def test_the_medium_is_found(tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def test_a_power_cut_leaves_both_disks_startable(
 def test_one_disk_alone_is_updated_and_the_other_told_of(world: World, tmp_path: Path) -> None:
     """With the second one gone all goes on; once it is back it is not what the first is."""
     first, second = both(world)
-    watch = MirrorWatch(world.root, lambda argv: WELL if tuple(argv) == STATUS_COMMAND else "")
+    watch = MirrorWatch(world.root, lambda argv: WELL if tuple(argv) == STATUS_COMMAND else "", world.claim)
     assert told(watch) == []
     unplug(world.root, second, "sdb")
     assert told(watch) == ["the second disk of this node is missing"]
@@ -161,6 +161,8 @@ def test_one_disk_alone_is_updated_and_the_other_told_of(world: World, tmp_path:
     keep_first(world, first)
     # Nobody has the second disk start what it has not.
     assert environments(world, first, second) == [{"slot": "b"}, {"slot": "a"}]
+    with world.claim.held("a repair"):
+        assert told(watch) == ["the second disk of this node is missing"]
     assert told(watch) == ["sdb, its second disk, has nothing in slot b"]
 
 
@@ -234,7 +236,7 @@ def test_a_copy_that_is_lost_is_told(world: World) -> None:
         asked.append(tuple(argv))
         return WELL.replace("AA", "DA")
 
-    watch = MirrorWatch(world.root, command)
+    watch = MirrorWatch(world.root, command, world.claim)
     assert told(watch) == ["the state is on one disk alone"]
     assert at(Place.REPAIR) in watch.notices[0].hint
     assert asked == [STATUS_COMMAND]

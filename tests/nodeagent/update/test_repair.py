@@ -96,6 +96,16 @@ def test_another_disk_takes_the_place(mirrored: World, tmp_path: Path) -> None:
     assert not set(third.identifiers.values()) & set(first.identifiers.values())
 
 
+def test_a_group_that_may_go_is_stopped_first(mirrored: World, tmp_path: Path) -> None:
+    """A disk of another system comes with its volumes, which may be in use by then."""
+    blank(mirrored, tmp_path)
+    (tmp_path / "log").unlink(missing_ok=True)
+    found = InstallDisk("sdc", holds=("sdc2: volume group fedora",), treasures=("fedora",))
+    prepared = prepare_repair(mirrored.root, InstallPlan("1", found, repair=True))
+    repair_steps(prepared)[0].do(prepared.work, lambda count: None)
+    assert (tmp_path / "log").read_text().splitlines() == ["vgchange --activate n fedora"]
+
+
 def plug(world: World, work: Work) -> None:
     """Let the kernel see the partitions of a disk that was plugged in before."""
     (world.root / "dev/sdc").unlink()
