@@ -1,8 +1,9 @@
 """What a screen says to the node and to the person: calls, questions, changes that are confirmed."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from textual.app import App
@@ -19,10 +20,12 @@ from nodelib.link import ApplyRequest, Nothing, Verb
 from tui.client import TIMEOUT, NodeClient
 from tui.dialogs.choice import Choice, ChoiceDialog
 from tui.dialogs.confirm import ConfirmDialog
+from tui.dialogs.dialog import Dialog
 from tui.dialogs.message import MessageDialog
 from tui.dialogs.password import PasswordDialog
 from tui.dialogs.preview import PreviewDialog
 from tui.dialogs.typed import TypedDialog
+from tui.dialogs.waiting import WaitDialog
 from tui.look import Look
 from tui.texts import say
 from tui.watch import Watch
@@ -35,6 +38,8 @@ WINDOW = 60.0
 """Seconds in which an applied change must be confirmed."""
 PATIENCE = 0.1
 """A call that takes longer is seen to be under way."""
+LONG = 1.0
+"""A change that takes longer says so over the page, which would get the keys else: type_ahead.PATIENCE."""
 
 
 class GivenUp(VirtnodeError):
@@ -109,8 +114,9 @@ class Dialogue:
             return False
         if plan.changes and not await self.show(PreviewDialog(plan.changes, int(window))):
             return False
-        await self.ask(CONFIG_APPLY, ApplyRequest(patch, window))
-        await self.refresh()
+        with self._waiting_for(say("dialog.applying"), say("dialog.applying_text")):
+            await self.ask(CONFIG_APPLY, ApplyRequest(patch, window))
+            await self.refresh()
         if not plan.changes:
             await self.tell(unchanged)
         return True
@@ -127,6 +133,27 @@ class Dialogue:
             return
         except VirtnodeError as error:
             await self.tell_error(error)
+
+    @contextlib.contextmanager
+    def _waiting_for(self, title: str, text: str) -> Iterator[None]:
+        """Say what is under way, if it takes long, and not over a question that comes with it."""
+        dialog, shown = WaitDialog(title, text), False
+
+        async def show() -> None:
+            nonlocal shown
+            await asyncio.sleep(LONG)
+            while isinstance(self._app.screen, Dialog):
+                await asyncio.sleep(LONG)
+            shown = True
+            self._app.push_screen(dialog)
+
+        showing = asyncio.create_task(show())
+        try:
+            yield
+        finally:
+            showing.cancel()
+            if shown:
+                dialog.give(None)
 
     async def _call(self, verb: Verb[Q, R], request: Q, timeout: float) -> R:
         future = asyncio.wrap_future(self._client.call(verb, request, timeout))

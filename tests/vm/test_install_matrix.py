@@ -50,6 +50,8 @@ WAYS = (
     Way("usb", Firmware.UEFI, Bus.NVME),
     Way("pxe", Firmware.BIOS, Bus.SCSI),
     Way("cd", Firmware.SECURE_BOOT, Bus.VIRTIO),
+    Way("usb", Firmware.BIOS, Bus.VIRTIO),
+    Way("pxe", Firmware.UEFI, Bus.SATA),
 )
 
 

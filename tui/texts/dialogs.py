@@ -23,6 +23,8 @@ TEXTS = {
     "dialog.preview_apply": "Apply",
     "dialog.preview_note": "The change goes back by itself unless you confirm it within {seconds} s.",
     "dialog.pending": "Keep this change?",
+    "dialog.applying": "The change is being applied",
+    "dialog.applying_text": "It can be kept, or taken back, once it is in force.",
     "dialog.pending_text": "It goes back by itself in {seconds} s.",
     "dialog.keep": "Keep",
     "dialog.revert": "Go back",
