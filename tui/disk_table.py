@@ -4,7 +4,7 @@ from nodelib.bus_storage import IscsiSession, Multipath
 from nodelib.facts import Disk
 from tui.details import shorten
 from tui.texts import say
-from tui.units import size
+from tui.units import disk_size
 
 LONGEST_NAME = 20
 COLUMNS = ("name", "kind", "size", "holds")
@@ -19,14 +19,14 @@ def disk_row(disk: Disk) -> list[str]:
     """Write a disk as a row."""
     holds = ", ".join(disk.holds) or say("storage.empty")
     kind = disk.bus or say("storage.kind_disk")
-    return [shorten(disk.name, LONGEST_NAME), kind, size(disk.size_bytes), holds]
+    return [shorten(disk.name, LONGEST_NAME), kind, disk_size(disk.size_bytes), holds]
 
 
 def multipath_row(device: Multipath) -> list[str]:
     """Write a disk of several paths as a row."""
     paths = say("storage.paths", count=len(device.paths))
     name = shorten(device.name, LONGEST_NAME)
-    return [name, say("storage.kind_multipath"), size(device.size_bytes), paths]
+    return [name, say("storage.kind_multipath"), disk_size(device.size_bytes), paths]
 
 
 def session_row(session: IscsiSession) -> list[str]:

@@ -5,7 +5,7 @@ from nodelib.install_others import NODE, is_leftover
 from nodelib.install_rules import describe_disk
 from tui.details import shorten
 from tui.texts import say, sentence
-from tui.units import moment, size
+from tui.units import disk_size, moment, size
 from tui.widgets.pair import bar
 
 LONGEST_NAME = 20
@@ -38,10 +38,12 @@ def disk_row(disk: InstallDisk, view: InstallView) -> list[str]:
     """Write a disk as a row."""
     if view.problem or disk.refusals:
         target = "install.target_no"
+    elif guarded_names(disk):
+        target = "install.target_guarded"
     else:
-        target = "install.target_guarded" if guarded_names(disk) else "install.target_yes"
+        target = "install.target_erases" if disk.holds else "install.target_yes"
     kind = disk.bus or say("install.kind_disk")
-    return [shorten(disk.name, LONGEST_NAME), kind, size(disk.size_bytes), say(target), _content(disk)]
+    return [shorten(disk.name, LONGEST_NAME), kind, disk_size(disk.size_bytes), say(target), _content(disk)]
 
 
 def _content(disk: InstallDisk) -> str:

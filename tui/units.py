@@ -21,6 +21,14 @@ def moment(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds)) if seconds else ""
 
 
+def disk_size(count: int) -> str:
+    """Say how large a disk is, as its maker does: in powers of ten."""
+    gigabytes = count / 1e9
+    if gigabytes >= 1000:
+        return f"{gigabytes / 1e3:.1f} TB"
+    return f"{gigabytes:.1f} GB" if gigabytes < 100 else f"{gigabytes:.0f} GB"
+
+
 def size(count: int) -> str:
     """Say how many bytes, in the largest unit that fits."""
     if count < 1024:

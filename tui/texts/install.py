@@ -18,6 +18,7 @@ TEXTS = {
     "install.column_holds": "On it",
     "install.kind_disk": "disk",
     "install.target_yes": "yes",
+    "install.target_erases": "erases it",
     "install.target_no": "no",
     "install.target_guarded": "asks first",
     "install.empty": "nothing",
