@@ -92,9 +92,9 @@ class Limits:
     """How often one connection may register."""
     ping_interval: float = 10.0
     ping_timeout: float = 20.0
-    handshakes: int = 8
+    handshakes: int = 2
     """TLS handshakes under way at once; whoever else dials waits."""
-    handshake_patience: float = 0.5
+    handshake_patience: float = 0.1
     """How long a handshake keeps others waiting; then it goes on beside theirs."""
 
 
