@@ -131,9 +131,9 @@ class Nodes:
     def get(self, node: str) -> Node:
         """Find a node by its identifier. Raises VirtnodeError (not-found)."""
         with self._store.read() as connection:
-            row = need_stored(connection, node)
+            found = make_node(need_stored(connection, node))
         with self._lock:
-            return self._overlay(make_node(row))
+            return self._overlay(found)
 
     def find_state(self, node: str) -> NodeState | None:
         """Tell what is decided of a node, if it is there."""
@@ -144,9 +144,9 @@ class Nodes:
     def find(self, words: str) -> Node:
         """Find a node by approval code, identifier or name, as a person typed it."""
         with self._store.read() as connection:
-            row = find_stored(connection, words)
+            found = make_node(find_stored(connection, words))
         with self._lock:
-            return self._overlay(make_node(row))
+            return self._overlay(found)
 
     # What nodes ask
 

@@ -7,6 +7,7 @@ nobody out. What was stored before there were bounds is read through here as wel
 import dataclasses
 import enum
 import functools
+import operator
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
@@ -53,9 +54,11 @@ def _bounded(value: object, *, least: int = 0) -> object:
     if isinstance(value, float):
         return bound_time(value) if least == 0 else max(-LATEST, min(value, LATEST))
     if isinstance(value, Mapping):
-        return {name: _bounded(one, least=least) for name, one in value.items()}
+        bounded = {name: _bounded(one, least=least) for name, one in value.items()}
+        return bounded if any(one is not value[name] for name, one in bounded.items()) else value
     if isinstance(value, tuple | list):
-        return type(value)(_bounded(one, least=least) for one in value)
+        row = [_bounded(one, least=least) for one in value]
+        return type(value)(row) if any(map(operator.is_not, row, value)) else value
     return _bounded_fields(value)
 
 

@@ -15,11 +15,11 @@ def read_gateways(root: Path) -> dict[str, tuple[str, ...]]:
     """Find the default routers of each interface, IPv4 first."""
     found: dict[str, dict[str, None]] = {}
     for line in read_text(root / ROUTES4).splitlines():
-        # Interface, destination and gateway, each of these two a number as this processor has it in memory.
-        link, target, gateway, *_ = [*line.split(), "", "", ""]
-        if target == NOWHERE4 and gateway != NOWHERE4:
-            address = ipaddress.IPv4Address(struct.pack("=I", int(gateway, 16)))
-            found.setdefault(link, {})[str(address)] = None
+        # Interface, destination, gateway, and five fields on the mask: numbers as the processor has them.
+        fields = line.split()
+        if len(fields) > 7 and fields[1] == fields[7] == NOWHERE4 and fields[2] != NOWHERE4:
+            address = ipaddress.IPv4Address(struct.pack("=I", int(fields[2], 16)))
+            found.setdefault(fields[0], {})[str(address)] = None
     for line in read_text(root / ROUTES6).splitlines():
         fields = line.split()
         if len(fields) > 9 and fields[:2] == [NOWHERE6, "00"] and fields[4] != NOWHERE6:

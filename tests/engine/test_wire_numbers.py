@@ -14,7 +14,7 @@ from engine.simulate import SimulatedNode
 from engine.store import node_rows
 from engine.store.database import Store
 from engine.store.node_rows import NodeRow
-from engine.wire import LARGEST_WHOLE, LATEST, bound_time, read_from_node
+from engine.wire import LARGEST_WHOLE, LATEST, _bounded, bound_time, read_from_node
 from nodelib.bus_update import UpdateView
 from nodelib.codec import encode, parse_json, to_json
 from nodelib.errors import VirtnodeError
@@ -205,3 +205,4 @@ def test_nothing_that_is_right_is_changed() -> None:
     node = SimulatedNode()
     beat = dataclasses.replace(node.heartbeat(1.0, with_facts=True), guests=3)
     assert read_from_node(Heartbeat, said(encode(beat))) == beat
+    assert _bounded(beat) is beat

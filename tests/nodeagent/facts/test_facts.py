@@ -90,11 +90,15 @@ def test_the_way_out_is_read_from_the_kernels_tables(tmp_path: Path) -> None:
     route6 = f"{'0' * 32} 00 {'0' * 32} 00 fe80{'0' * 27}1 00000400 00000001 00000000 00450003     eth0\n"
     refuses = f"{'0' * 32} 00 {'0' * 32} 00 {'0' * 32} ffffffff 00000001 00000000 00200200       lo\n"
     gateway = int.from_bytes(bytes((192, 0, 2, 1)), sys.byteorder)
-    head = "Iface\tDestination\tGateway \tFlags\n"
+    head = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\n"
+    rows = f"eth0\t00000000\t{gateway:08X}\t0003\t0\t0\t100\t00000000\t0\t0\t0\n"
+    # Half of the world by another way is no default.
+    rows += f"tun0\t00000000\t{gateway:08X}\t0003\t0\t0\t0\t00000080\t0\t0\t0\n"
+    rows += "eth0\t000200C0\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0\n"
     make_machine(
         tmp_path,
         {
-            "proc/net/route": f"{head}eth0\t00000000\t{gateway:08X}\t0003\neth0\t000200C0\t00000000\t0001\n",
+            "proc/net/route": head + rows,
             "proc/net/ipv6_route": route6 + refuses,
             "etc/resolv.conf": "nameserver 127.0.0.53\nnameserver 192.0.2.53\n",
         },
