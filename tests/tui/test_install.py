@@ -27,6 +27,7 @@ from tests.tui.sessions import COLOUR, PLAIN, Session, running
 from tests.tui.test_dialogs import cut
 from tui.dialogs.choice import ChoiceDialog
 from tui.dialogs.confirm import ConfirmDialog
+from tui.dialogs.dialog import Dialog
 from tui.dialogs.editing import EditDialog
 from tui.dialogs.install_plan import InstallPlanDialog
 from tui.dialogs.message import MessageDialog
@@ -294,7 +295,10 @@ def test_what_another_console_began_is_seen_and_not_begun_again(picture: Picture
             session.machine.put(INSTALL_PROGRESS, running_now)
             await go_on(session, 0)
             await session.wait_for(lambda: "12 %" in session.text)
-            await session.press("i")
+            assert "Install to it" not in session.text
+            await session.press("i", "t")
+            assert not isinstance(session.app.screen, Dialog)
+            await session.press("enter")
             await see(session, MessageDialog)
             picture("install-busy", session)
             await session.press("enter", "1", "5")

@@ -12,12 +12,16 @@ from nodelib.errors import VirtnodeError
 from nodelib.link import Nothing
 from tui import install_deeds
 from tui.details import fit_last, room_in, write_details
+from tui.dialogue import Dialogue
 from tui.install_text import column_names, disk_details, disk_row, progress_details
 from tui.page import Page, deed
 from tui.texts import say, sentence
 from tui.widgets.line import Line
 from tui.widgets.press import Press
 from tui.widgets.table import Table
+
+BEGINNINGS = ("install", "mirror", "rule")
+"""Actions that begin an installation."""
 
 
 class InstallPage(Page):
@@ -28,7 +32,7 @@ class InstallPage(Page):
         Binding("i", "install", "install.here"),
         Binding("m", "mirror", "install.mirrored"),
         Binding("t", "rule", "install.by_rule"),
-        Binding("r", "restart", "install.restart", show=False),
+        Binding("r", "restart", "install.restart"),
     ]
     DEFAULT_CSS = """
     InstallPage #progress, InstallPage #problem { display: none; }
@@ -37,6 +41,22 @@ class InstallPage(Page):
     InstallPage #disks.roomy { max-height: 16; }
     InstallPage .row { height: 1; margin-bottom: 1; }
     """
+
+    def __init__(self, dialogue: Dialogue) -> None:
+        super().__init__(dialogue)
+        self._progress = InstallProgress()
+
+    @property
+    def key_table(self) -> dict[str, Binding]:
+        """The page's keys that work now."""
+        return {key: one for key, one in super().key_table.items() if self.check_action(one.action, ())}
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Begin no second installation while one runs, and restart not before its end."""
+        state = self._progress.state
+        if action == "restart":
+            return state is InstallState.SUCCEEDED
+        return action not in BEGINNINGS or state is not InstallState.RUNNING
 
     def compose(self) -> ComposeResult:
         """Lay it out."""
@@ -54,7 +74,6 @@ class InstallPage(Page):
     def on_mount(self) -> None:
         """Know nothing yet, and look how far an installation is for as long as somebody sees the page."""
         self._view = InstallView(())
-        self._progress = InstallProgress()
         self._loaded = self._began = self._polling = False
         self.query_one("#disks").set_class(self.app.size.height > 30, "roomy")
         self.set_interval(self.dialogue.look.meters_every, self.poll)
@@ -115,8 +134,7 @@ class InstallPage(Page):
     @deed
     async def action_restart(self) -> None:
         """Restart into what was installed."""
-        if self._progress.state is InstallState.SUCCEEDED:
-            await install_deeds.offer_restart(self.dialogue, self._progress)
+        await install_deeds.offer_restart(self.dialogue, self._progress)
 
     def poll(self) -> None:
         """Look how far it is, if somebody sees it."""
@@ -172,6 +190,7 @@ class InstallPage(Page):
         shown = {"restart": done, "mirror": not done}
         for press in self.query(Press):
             press.display = state is not InstallState.RUNNING and shown.get(press.name or "", True)
+        self.refresh_bindings()
         self._show_details()
 
     def _show(self, place: str, text: str) -> None:
