@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from image.boot_menu import parse_grub
 from image.media.areas import ARGUMENTS_ROOM, MENU_VARIABLE
 from nodelib.errors import Code, InvalidInput, VirtnodeError
-from nodelib.slot_menu import TRIAL_VARIABLE
+from nodelib.slot_menu import KERNEL_ROOM, TRIAL_VARIABLE
 
 PLACEHOLDERS = ("${mac}", "${uuid}", "${serial}")
 """What the node puts in for itself, in node.config; iPXE has the same words for the same things."""
 ALLOWED = re.compile(r"[A-Za-z0-9_.,:=/@%+~\[\]()*?!&^-]+")
-KERNEL_ROOM = 2047
-"""Letters of a kernel's command line on x86-64."""
 
 _IPXE = re.compile(rf"^set {MENU_VARIABLE}(?: (.*))?$", re.MULTILINE)
 _GRUB = re.compile(rf"^set {MENU_VARIABLE}='([^']*)'$", re.MULTILINE)

@@ -8,6 +8,10 @@ from nodelib.errors import Code, VirtnodeError
 
 ENVIRONMENT_BYTES = 1024
 ENVIRONMENT_HEADER = "# GRUB Environment Block\n"
+KERNEL_ROOM = 2047
+"""Letters of a kernel's command line on x86-64: it cuts off what comes after them, and says nothing."""
+MENU_ROOM = 128
+"""How many of these the menu takes: the kernel's name, consoles, what a trial or a rescue needs."""
 TRIES = 3
 """How often a slot on trial is started before the other one is again."""
 ARGUMENTS_FILE = "grub/custom.cfg"
@@ -131,6 +135,17 @@ def boot_identifier(serial: int) -> str:
 def menu_stub(identifier: str) -> str:
     """Write the file that leads a signed GRUB, wherever it looks, to the disk's menu."""
     return STUB.format(identifier=identifier)
+
+
+def check_length(arguments: Sequence[str]) -> None:
+    """Raise VirtnodeError (invalid) for a slot's arguments that the kernel would cut off."""
+    size, room = len(" ".join(arguments)), KERNEL_ROOM - MENU_ROOM
+    if size > room:
+        raise VirtnodeError(
+            Code.INVALID,
+            f"the kernel arguments have {size} letters, and there is room for {room}",
+            "leave some out of the medium's; what begins with node. can stand in node.toml",
+        )
 
 
 def slot_config(title: str, arguments: Sequence[str]) -> str:

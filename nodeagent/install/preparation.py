@@ -24,6 +24,7 @@ from nodeagent.kernel_arguments import read_kernel_arguments
 from nodelib.bus_install import InstallPlan
 from nodelib.errors import Code, VirtnodeError
 from nodelib.install_planning import state_group
+from nodelib.slot_menu import check_length
 from nodelib.slots import MEBIBYTE, SLOT_A, STATE, lay_out
 
 STATE_FOLDER = "var/lib/virtnode"
@@ -56,7 +57,7 @@ def prepare(
     state = f"{group}/{STATE_VOLUME}" if group else identifiers[STATE]
 
     def arguments(slot: str) -> tuple[str, ...]:
-        return installed_arguments(
+        words = installed_arguments(
             cmdline,
             slot,
             state,
@@ -64,6 +65,8 @@ def prepare(
             kept=kept.arguments,
             named_root=kept.named_root,
         )
+        check_length(words)
+        return words
 
     work = Work(
         device=device,

@@ -58,6 +58,8 @@ from nodelib.slots import (
 )
 
 SETTLE_TIMEOUT = 120.0
+PARTITIONS = Path("/dev/disk/by-partuuid")
+PARTITION_LOOKS = 5
 MENU_SECONDS = 3
 
 
@@ -280,13 +282,18 @@ def make_data(work: Work, on_bytes: OnBytes) -> None:
 
 
 def find_partition(work: Work, name: str) -> Path:
-    """Wait until LVM can take a partition that was made, and return its device."""
-    link = Path("/dev/disk/by-partuuid") / work.identifiers[name].lower()
+    """Wait until LVM can take a partition that was made, and return its device; raises (failed)."""
+    link = PARTITIONS / work.identifiers[name].lower()
     # LVM asks udev what devices there are, and a slow udev may not have seen the partition yet.
     udev: list[str | Path] = ["udevadm", "wait", f"--timeout={SETTLE_TIMEOUT:.0f}", link]
-    run(udev, timeout=2 * SETTLE_TIMEOUT)
-    # LVM knows a device by its own name before udev has told it of others.
-    return link.resolve()
+    for _ in range(PARTITION_LOOKS):
+        # Once a disk was written to as a whole, udev reads its table anew: its partitions go, and come back.
+        settle(work)
+        run(udev, timeout=2 * SETTLE_TIMEOUT)
+        if link.exists() or not work.has_partitions:
+            # LVM knows a device by its own name before udev has told it of others.
+            return link.resolve()
+    raise VirtnodeError(Code.FAILED, f"{link} does not stay", "replace the disk")
 
 
 def make_pool(work: Work, on_bytes: OnBytes) -> None:

@@ -10,8 +10,10 @@ from nodeagent.update.bundle import Bundle
 from nodeagent.update.environment import load_environment
 from nodeagent.update.image import RunningImage, read_running
 from nodeagent.update.slot_disk import SlotDisk, is_mounted, knows_trials, read_config
-from nodeagent.update.steps import SLOT_FILES
+from nodeagent.update.steps import SLOT_FILES, slot_arguments
 from nodelib.bus_update import PackageChange, UpdatePlan
+from nodelib.errors import VirtnodeError
+from nodelib.slot_menu import check_length
 from nodelib.update_bundle import INITRAMFS, KERNEL, ROOT_IMAGE, BundleManifest
 
 
@@ -85,8 +87,14 @@ def _wrong_disk(root: Path, disk: SlotDisk, esp: FatEditor, manifest: BundleMani
         yield "this disk's boot menu knows no trial: install once more, with --keep"
     if is_mounted(root, disk):
         yield "the boot partition is mounted: unmount it"
-    if read_config(esp, disk.booted) is None:
+    config = read_config(esp, disk.booted)
+    if config is None:
         yield f"slot {disk.booted}, which runs, has no slot.cfg any more: install once more, with --keep"
+        return
+    try:
+        check_length(slot_arguments(config.arguments, disk, manifest.arguments))
+    except VirtnodeError as error:
+        yield error.message
 
 
 def _warnings(

@@ -12,11 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from image.boot_menu import parse_grub
 from image.media.grub import installed_entry
 from nodelib.errors import VirtnodeError
 from nodelib.run import run
 from nodelib.slot_menu import (
+    KERNEL_ROOM,
+    MENU_ROOM,
     TRIAL_ARGUMENTS,
+    check_length,
+    disk_menu,
     environment_block,
     quoted,
     read_environment,
@@ -210,6 +215,20 @@ def test_texts_are_quoted_for_grub() -> None:
     """Whatever a title has in it."""
     assert quoted("it's") == "'it'\\''s'"
     assert len(environment_block(slot="a")) == 1024
+
+
+def test_the_kernel_gets_all_that_the_menu_adds() -> None:
+    """Of arguments as long as they may be, on trial, in each entry; longer ones are refused."""
+    longest = "x" * (KERNEL_ROOM - MENU_ROOM)
+    check_length([longest])
+    with pytest.raises(VirtnodeError, match="have 1920 letters, and there is room for 1919"):
+        check_length([longest[2:], "ab"])
+    given = {"arguments": longest, "trial": "b", "slot": "b"}
+    entries = parse_grub(disk_menu("ABCD-1234", 3), "grub.cfg", given, {"slot": "b"})
+    lines = [f"BOOT_IMAGE=/b/vmlinuz {entry.arguments}" for entry in entries if entry.arguments]
+    assert len(lines) == 3
+    assert sum(TRIAL_ARGUMENTS[-1] in line for line in lines) == 2
+    assert max(map(len, lines)) <= KERNEL_ROOM
 
 
 def test_what_is_written_for_grub_can_be_read_back() -> None:

@@ -171,6 +171,19 @@ def test_nothing_begins_by_itself(tmp_path: Path, boot: str) -> None:
     assert (tmp_path / "dev/sda").stat().st_blocks == 0
 
 
+def test_arguments_that_the_kernel_would_cut_off_are_refused(tmp_path: Path) -> None:
+    """Before anything is written: a node whose last arguments are lost would start as another one."""
+    machine = Machine(tmp_path, [disk_row()], intent=SMALL)
+    (machine.root / "proc/cmdline").write_text(f"root=live:CDLABEL=X {'x' * 1900} node.install=ask")
+    installation = machine.installation()
+    installation.run(confirmed(machine), "root")
+    installation.wait(60)
+    now = installation.progress()
+    assert now.state is InstallState.FAILED
+    assert "there is room for 1919" in now.error
+    assert (tmp_path / "dev/sda").stat().st_blocks == 0
+
+
 def test_a_failure_is_told(tmp_path: Path) -> None:
     """To whoever asks, to the engine's events, and to the webhook."""
     machine = Machine(

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from nodeagent.install.steps import close_foreign, installation_steps, make_data, settle
+from nodeagent.install.steps import (
+    PARTITION_LOOKS,
+    close_foreign,
+    find_partition,
+    installation_steps,
+    make_data,
+    settle,
+)
 from nodeagent.install.volumes import (
     blank_disk,
     has_thin_check,
@@ -20,7 +27,7 @@ from nodelib.bus_install import InstallRequest
 from nodelib.errors import VirtnodeError
 from nodelib.install_planning import Answer, make_plan, read_wanted
 from nodelib.run import run
-from nodelib.slots import DATA, LINUX_LVM, Region
+from nodelib.slots import DATA, LINUX_LVM, STATE, Region
 from tests.nodeagent.install.conftest import FAKE, Calls
 from tests.nodeagent.install.machines import SMALL, Machine, disk, disk_row
 from tests.nodeagent.install.works import OLD_BOOT_CODE, make_foreign_disk, make_work
@@ -41,6 +48,25 @@ def test_a_group_is_made_of_the_rest(tmp_path: Path, calls: Calls) -> None:
         f"udevadm wait --timeout=120 {partition}",
         f"vgcreate --yes --quiet virtnode-00000001 {partition}",
     ]
+
+
+def test_a_partition_that_comes_and_goes_is_waited_for(
+    tmp_path: Path, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """udev has said that it is there, and then reads the table anew: it is asked again, and not for ever."""
+    monkeypatch.setattr("nodeagent.install.steps.PARTITIONS", tmp_path)
+    work = dataclasses.replace(make_work(tmp_path / "work"), has_partitions=True)
+    link = tmp_path / work.identifiers[STATE].lower()
+    once = ["udevadm settle --timeout=120", f"udevadm wait --timeout=120 {link}"]
+    with pytest.raises(VirtnodeError, match="does not stay"):
+        find_partition(work, STATE)
+    assert calls() == once * PARTITION_LOOKS
+    (tmp_path / "log").write_text("")
+    fake = FAKE.format(log=tmp_path / "log", status=0)
+    comes = f"[ $(wc -l <{tmp_path}/log) -lt 4 ] || ln -sf /dev/null {link}\nexit"
+    (tmp_path / "bin/udevadm").write_text(fake.replace("exit", comes, 1))
+    assert find_partition(work, STATE) == Path("/dev/null")
+    assert calls() == once * 2
 
 
 def test_a_group_that_may_go_is_stopped_first(tmp_path: Path, calls: Calls) -> None:

@@ -294,6 +294,8 @@ def broken_bundles(folder: Path) -> Iterator[tuple[Path, Code, str]]:
     yield make_bundle(folder / "large", large), Code.CONFLICT, "slot a has 8 MiB, and the image 9: no room"
     heavy = {**PAYLOAD, INITRAMFS: bytes(130 << 20)}
     yield make_bundle(folder / "heavy", heavy), Code.CONFLICT, "the boot partition has"
+    many = BundleOptions(arguments=tuple(f"x{number}=1" for number in range(400)))
+    yield make_bundle(folder / "many", PAYLOAD, many), Code.CONFLICT, "letters, and there is room for 1919"
     yield folder / "none", Code.NOT_FOUND, "no file"
 
 
