@@ -324,6 +324,9 @@ class Agent:
         """Have an event tell of something."""
         self._events.add(kind=kind, text=text, actor=actor)
 
+    def _note_survey(self, text: str) -> None:
+        self.note("survey", text, "node.survey")
+
     @property
     def is_connected(self) -> bool:
         """Tell whether the engine answers heartbeats."""
@@ -352,6 +355,11 @@ class Agent:
             logger.exception("the configuration could not be applied")
         if not self.lookout.wait_for_facts(FIRST_LOOK):
             logger.warning("nothing is known of this machine yet; its engine may take it for another")
+        if url := self._configuration.loaded.boot.survey_url:
+            # A library for what hardly a start asks for.
+            from nodeagent.install.survey_post import begin_survey
+
+            begin_survey(url, self.installation.survey_later, self._note_survey)
         # Before the document may come: one that came in between would not be taken up first.
         self._install_wait.start()
         self._source_watch.start()

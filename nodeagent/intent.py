@@ -236,6 +236,8 @@ class BootArguments:
     console: str = ""
     stateless: bool = False
     install: str = ""
+    survey_url: str = ""
+    """node.survey: where the machine's hardware is posted."""
 
 
 @dataclass(frozen=True)

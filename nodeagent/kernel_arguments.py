@@ -16,6 +16,7 @@ BOOT_ARGUMENTS = (
     "node.console",
     "node.stateless",
     "node.install",
+    "node.survey",
     "node.state",
     "node.trial",
     "node.trial_seconds",
@@ -62,20 +63,22 @@ def _drop_wrong(engine: dict[str, object]) -> list[str]:
 
 def _read_boot(given: Mapping[str, str]) -> tuple[BootArguments, list[str]]:
     problems = []
-    url = given.get("node.config", "")
-    if url and not is_url(url, ("http", "https"), path=True, query=True):
-        problems.append(
-            "kernel argument node.config: the value is wrong; allowed: http:// or https:// and a host"
-        )
-        url = ""
+    urls = {name: given.get(name, "") for name in ("node.config", "node.survey")}
+    for name, url in urls.items():
+        if url and not is_url(url, ("http", "https"), path=True, query=True):
+            problems.append(
+                f"kernel argument {name}: the value is wrong; allowed: http:// or https:// and a host"
+            )
+            urls[name] = ""
     stateless = given.get("node.stateless", "0")
     if stateless not in ("", "0", "1"):
         problems.append(f"kernel argument node.stateless: {stateless} is wrong; allowed: nothing, 0 or 1")
         stateless = "0"
     boot = BootArguments(
-        config_url=url,
+        config_url=urls["node.config"],
         console=given.get("node.console", ""),
         stateless=stateless != "0",
         install=given.get("node.install", ""),
+        survey_url=urls["node.survey"],
     )
     return boot, problems

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from nodelib.urls import show_url
 
 TOKEN = re.compile(r"\b(node\.token)=(\S+)")
-URL = re.compile(r"\b(node\.config)=(\S+)")
+URL = re.compile(r"\b(node\.config|node\.survey)=(\S+)")
 HIDDEN = "(hidden)"
 
 

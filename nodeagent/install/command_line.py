@@ -18,6 +18,7 @@ OF_THE_MEDIUM = (
 )
 OF_THIS_BOOT = (
     "node.install",
+    "node.survey",
     "node.stateless",
     "node.state",
     "systemd.unit",

@@ -112,6 +112,12 @@ class Installation:
             problem=_medium_problem(medium),
         )
 
+    def survey_later(self) -> Survey:
+        """Record this machine's hardware once all disks are there."""
+        medium = find_medium(self._around.root)
+        wait_until_steady(self._around.root, lambda: self._disks(medium), self._patience)
+        return self.survey()
+
     def survey(self) -> Survey:
         """Record this machine's hardware."""
         medium = find_medium(self._around.root)

@@ -80,19 +80,25 @@ class Courier:
     def _run(self) -> None:
         while (news := self._news.get()) is not None:
             body = json.dumps(encode(news)).encode()
-            for _ in range(TRIES):
-                if self._deliver(news.event, body) or self._hurry.wait(self._pause):
-                    break
+            what = f"the news that the installation {news.event}"
+            deliver(self._url, body, what, self._send, lambda: self._hurry.wait(self._pause), TRIES)
 
-    def _deliver(self, event: str, body: bytes) -> bool:
+
+def deliver(url: str, body: bytes, what: str, send: Send, wait: Callable[[], bool], tries: int) -> bool:
+    """Post a document until it is taken or refused, or `wait` says that it is enough; tell whether it was."""
+    for _ in range(tries):
         try:
-            self._send(self._url, body)
+            send(url, body)
         except urllib.error.HTTPError as error:
             error.close()
-            logger.warning("the webhook did not take that the installation %s: HTTP %s", event, error.code)
-            return error.code < 500
+            logger.warning("the server did not take %s: HTTP %s", what, error.code)
+            if error.code < 500:
+                return False
         except (OSError, ValueError) as error:
             # The address may have a secret in it: it is not in the journal.
-            logger.info("the webhook cannot be reached yet: %s", type(error).__name__)
-            return False
-        return True
+            logger.info("the server for %s cannot be reached yet: %s", what, type(error).__name__)
+        else:
+            return True
+        if wait():
+            break
+    return False

@@ -111,7 +111,8 @@ def test_what_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
 def test_a_wrong_kernel_argument_is_left_out_alone(tmp_path: Path) -> None:
     """The others count, and no secret is repeated."""
     cmdline = (
-        f'node.engine=engine node.ca={PIN} node.token="a b" node.enginee=x node.stateless node.config=ftp://x'
+        f'node.engine=engine node.ca={PIN} node.token="a b" node.enginee=x node.stateless '
+        "node.config=ftp://x node.survey=file:///x"
     )
     loaded = load_intent(tmp_path, cmdline)
     assert (loaded.intent.engine.address, loaded.intent.engine.ca, loaded.intent.engine.token) == (
@@ -124,6 +125,7 @@ def test_a_wrong_kernel_argument_is_left_out_alone(tmp_path: Path) -> None:
         "kernel argument node.enginee",
         "kernel argument node.token",
         "kernel argument node.config",
+        "kernel argument node.survey",
     ]
     assert "a b" not in "".join(loaded.problems)
 

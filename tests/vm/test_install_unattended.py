@@ -27,9 +27,10 @@ from tests.vm.test_install_console import TABLE_BYTES, runs_from_disk
 
 pytestmark = [pytest.mark.vm, pytest.mark.thorough, pytest.mark.timeout(5400)]
 
+CUSTOMIZE = "virtnode-image customize out/virtnode-0.1.0-x86_64.iso"
 ANSWER = '[install]\nrule = "smallest"\nwebhook = "{url}"\n'
 ALLOWED = 'wipe = ["contents"]\n'
-HOOK, SURVEYS = "/hook", "/surveys"
+HOOK, SURVEYS, INVENTORY = "/hook", "/surveys", "/inventory"
 REFUSED = "it is not empty"
 NEWS_SECONDS = 60.0
 SLOT_PLACE = next(
@@ -45,12 +46,13 @@ def test_nobody_is_there_and_everything_is_told(
     with short_folder(tmp_path) as folder, listening() as listener:
         medium_first = Hardware(folder, str(uuid.uuid4()), state=disk_with_content(folder))
         careful, bold = (answer(folder, listener, more) for more in ("", ALLOWED))
-        with switched_on(
-            Guest(medium_first, customised(artefacts, careful), accelerator), tmp_path / "evidence"
-        ) as node:
+        medium = customised(artefacts, careful, *survey_words(listener.url(INVENTORY)))
+        with switched_on(Guest(medium_first, medium, accelerator), tmp_path / "evidence") as node:
             wait_for_agent(node)
             wait_until(lambda: REFUSED in status(node), INSTALL_SECONDS, "a refusal")
             node.run(recipe("install.md", "virtnodectl survey --post", {"URL": listener.url(SURVEYS)}))
+        wait_until(lambda: bool(listener.got(INVENTORY)), NEWS_SECONDS, "a survey that nobody asked for")
+        assert [one["disks"] for one in listener.got(INVENTORY)] == [listener.got(SURVEYS)[0]["disks"]]
         machine = folder / "machine.json"
         machine.write_text(json.dumps(listener.got(SURVEYS)[0]))
         assert any(REFUSED in problem for problem in match(careful, machine)["problems"])
@@ -93,7 +95,13 @@ def answer(folder: Path, listener: Listener, more: str) -> Path:
     return path
 
 
-def customised(artefacts: Path, configuration: Path) -> Boot:
+def survey_words(url: str) -> list[str]:
+    """Say what has a medium post a survey by itself, as the documentation says."""
+    names = {"https://inventory.example.org/machines": url}
+    return shlex.split(recipe("install.md", f"{CUSTOMIZE} -o survey.iso", names))[-2:]
+
+
+def customised(artefacts: Path, configuration: Path, *more: str) -> Boot:
     """Make the medium, as the documentation says."""
     iso = configuration.with_suffix(".iso")
     names = {
@@ -101,8 +109,8 @@ def customised(artefacts: Path, configuration: Path) -> Boot:
         "auto.iso": str(iso),
         "node.toml": str(configuration),
     }
-    line = recipe("install.md", "virtnode-image customize", names)
-    assert main(shlex.split(line)[1:]) == 0
+    line = recipe("install.md", f"{CUSTOMIZE} -o auto.iso", names)
+    assert main([*shlex.split(line)[1:], *more]) == 0
     return Boot(("-vga", "std", *cd_options(iso)))
 
 
