@@ -23,15 +23,17 @@ ISCSI_NAME = (
     r"|eui\.[0-9A-Fa-f]{16}|naa\.(?:[0-9A-Fa-f]{16}|[0-9A-Fa-f]{32})"
 )
 PASSWORD_HASH = r"\$(?:y|gy|7|6|5|2b)\$[./A-Za-z0-9$=,]{8,200}"
-KEY_TYPES = (
-    "ssh-ed25519",
-    "ssh-rsa",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "sk-ssh-ed25519@openssh.com",
-    "sk-ecdsa-sha2-nistp256@openssh.com",
-)
+ANY = 0
+KEY_PARTS: Mapping[str, tuple[int, ...]] = {
+    "ssh-ed25519": (32,),
+    "ssh-rsa": (ANY, ANY),
+    "ecdsa-sha2-nistp256": (8, 65),
+    "ecdsa-sha2-nistp384": (8, 97),
+    "ecdsa-sha2-nistp521": (8, 133),
+    "sk-ssh-ed25519@openssh.com": (32, ANY),
+    "sk-ecdsa-sha2-nistp256@openssh.com": (8, 65, ANY),
+}
+"""SSH's types of keys, and how many bytes the parts of each have, after its name (RFC 4253, 5656, 8709)."""
 
 
 @dataclass(frozen=True)
@@ -131,13 +133,32 @@ def is_url(value: str | int, schemes: tuple[str, ...], *, path: bool, query: boo
 def is_ssh_key(value: str | int) -> bool:
     """Tell whether a text is one line of authorized_keys without options, its key whole."""
     words = str(value).split(" ", 2)
-    if len(words) < 2 or words[0] not in KEY_TYPES or not str(value).isprintable():
+    if len(words) < 2 or words[0] not in KEY_PARTS or not str(value).isprintable():
         return False
     try:
-        blob = base64.b64decode(words[1], validate=True)
+        name, *parts = _parts_of(base64.b64decode(words[1], validate=True))
     except ValueError:
         return False
-    return blob.startswith(struct.pack(">I", len(words[0])) + words[0].encode())
+    sizes = KEY_PARTS[words[0]]
+    return (
+        name == words[0].encode()
+        and len(parts) == len(sizes)
+        and all(part and size in (ANY, len(part)) for part, size in zip(parts, sizes, strict=True))
+    )
+
+
+def _parts_of(blob: bytes) -> list[bytes]:
+    """Take apart what is made of lengths and bytes; raises ValueError where an end is not one."""
+    parts, place = [], 0
+    while place < len(blob):
+        if place + 4 > len(blob):
+            raise ValueError("it ends within a length")
+        (size,) = struct.unpack_from(">I", blob, place)
+        parts.append(blob[place + 4 : place + 4 + size])
+        place += 4 + size
+    if place != len(blob):
+        raise ValueError("it ends within a part")
+    return parts
 
 
 def is_port(value: str | int) -> bool:

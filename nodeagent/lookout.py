@@ -62,6 +62,11 @@ class Lookout:
         except OSError:
             return 0.0
 
+    @property
+    def has_looked(self) -> bool:
+        """Everything was looked at once: what is not among the facts is not there."""
+        return self._has_looked.is_set()
+
     def wait_for_facts(self, seconds: float) -> bool:
         """Wait until everything was looked at once; tell whether it was in time."""
         return self._has_looked.wait(seconds)

@@ -250,7 +250,8 @@ def step_titles(disk: InstallDisk, *, keep: bool, mirror: InstallDisk | None = N
         )
     )
     middle = ("copy this system to slot A", "read slot A back and compare it")
-    state = "make the state partition" if mirror is None else "make the state, mirrored on both disks"
+    place = "make the state partition" if mirror is None else "make the state, mirrored on both disks"
+    state = f"{place}, with what this system was told"
     return (*begin, *middle, *(() if keep else (state,)))
 
 

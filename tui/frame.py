@@ -261,15 +261,17 @@ class Frame(Screen[None]):
 
     async def _answer_pending(self, ticket: str, answer: str) -> None:
         self._decided = ticket
-        try:
-            if answer == "keep":
-                await self._dialogue.ask(CONFIG_CONFIRM, ConfirmRequest(ticket))
-            else:
-                await self._dialogue.ask(CONFIG_REVERT, RevertRequest(ticket))
-        except VirtnodeError:
-            self._decided = ""
-            raise
-        await self._dialogue.refresh()
+        title = say("dialog.keeping" if answer == "keep" else "dialog.reverting")
+        with self._dialogue.waiting_for(title, say("dialog.deciding_text")):
+            try:
+                if answer == "keep":
+                    await self._dialogue.ask(CONFIG_CONFIRM, ConfirmRequest(ticket))
+                else:
+                    await self._dialogue.ask(CONFIG_REVERT, RevertRequest(ticket))
+            except VirtnodeError:
+                self._decided = ""
+                raise
+            await self._dialogue.refresh()
 
     def _end_pending(self, pending: PendingChange, *, time_is_up: bool) -> None:
         """Take the dialog away, and let the page ask what is now: the change is kept or has gone back.

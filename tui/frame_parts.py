@@ -53,13 +53,17 @@ class TitleBar(Widget):
         marks = [
             say("frame.working") if self._busy else "",
             say("frame.locked") if seen.locked else "",
-            # A console that is always on is no clock: minutes would draw the line anew all day.
-            say("frame.uptime", time=duration(seen.meters.uptime // 600 * 600)) if seen.meters.uptime else "",
+            say("frame.uptime", time=duration(_rounded(seen.meters.uptime))) if seen.meters.uptime else "",
         ]
         right = "  ".join(filter(None, marks))
         if (left, right) != (self._left, self._right):
             self._left, self._right = left, right
             self.refresh()
+
+
+def _rounded(uptime: float) -> float:
+    """Leave the minutes out after the first hour: a console that is always on would draw them all day."""
+    return uptime if uptime < 3600 else uptime // 600 * 600
 
 
 class Banner(Line):

@@ -11,7 +11,7 @@ def state_text(seen: Seen) -> str:
     """Say how the node stands in a word or two."""
     status = seen.status
     if seen.trouble:
-        return say("state.silent")
+        return say("state.silent" if seen.heard else "state.starting")
     if not status.engine:
         return say("state.alone")
     if status.state not in KNOWN_STATES:

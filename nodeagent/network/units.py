@@ -125,6 +125,7 @@ def _summary(intent: Addresses) -> str:
     ):
         shown = ", ".join(value) if isinstance(value, tuple) else value or default
         words.append(f"{family} {shown}{f' via {gateway}' if gateway else ''}")
+    words += [f"DNS {' '.join(intent.dns)}"] if intent.dns else []
     return ", ".join(words)
 
 

@@ -97,11 +97,15 @@ def test_a_join_is_objected_to_as_a_node_does(request_: JoinRequest) -> None:
     assert all(problem.startswith("engine.") for problem in error.problems)
 
 
+SSH_KEY = f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{'A' * 43} alice@example.org"
 PATCHES: list[tuple[str, dict[str, object]]] = [
     ("small", {"system": {"hostname": "rack1.example.org"}}),
     ("small", {"dns": {"servers": ["192.0.2.53"], "search": ["example.org"]}}),
     ("small", {"ntp": {"servers": ["ntp.example.org"]}}),
-    ("small", {"access": {"ssh_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA== a@b"], "idle_lock": 60}}),
+    (
+        "small",
+        {"access": {"ssh_keys": [SSH_KEY], "idle_lock": 60}},
+    ),
     ("small", {"engine": {"proxy": "http://user:secret@proxy.example.org:3128"}}),
     (
         "small",

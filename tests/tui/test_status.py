@@ -33,7 +33,9 @@ def test_a_machine_that_forgets_says_so_and_what_comes_first() -> None:
                 assert all(line in session.text for line in lines), session.text
 
             await shows(
-                "a restart loses all settings.", "5 installs it to a disk; then press 2 to join an engine."
+                "a restart loses all settings.",
+                "5 installs it to a disk, settings included;",
+                "press 2 to join an engine.",
             )
             await shows(
                 "No disk is there to install it to.", "press 2 to join an engine again", has_room=False

@@ -45,6 +45,7 @@ class InstallPage(Page):
     def __init__(self, dialogue: Dialogue) -> None:
         super().__init__(dialogue)
         self._progress = InstallProgress()
+        self._view = InstallView(())
 
     @property
     def key_table(self) -> dict[str, Binding]:
@@ -52,11 +53,11 @@ class InstallPage(Page):
         return {key: one for key, one in super().key_table.items() if self.check_action(one.action, ())}
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Begin no second installation while one runs, and restart not before its end."""
+        """Begin no second installation while one runs, or where none is possible; restart after its end."""
         state = self._progress.state
         if action == "restart":
             return state is InstallState.SUCCEEDED
-        return action not in BEGINNINGS or state is not InstallState.RUNNING
+        return action not in BEGINNINGS or (state is not InstallState.RUNNING and not self._view.problem)
 
     def compose(self) -> ComposeResult:
         """Lay it out."""
@@ -73,7 +74,6 @@ class InstallPage(Page):
 
     def on_mount(self) -> None:
         """Know nothing yet, and look how far an installation is for as long as somebody sees the page."""
-        self._view = InstallView(())
         self._loaded = self._began = self._polling = False
         self.query_one("#disks").set_class(self.app.size.height > 30, "roomy")
         self.set_interval(self.dialogue.look.meters_every, self.poll)
@@ -186,10 +186,12 @@ class InstallPage(Page):
         self.query_one(Table).fill(fit_last(rows, column_names(), width))
         state = self._progress.state
         done = state is InstallState.SUCCEEDED
+        begins = state is not InstallState.RUNNING and not self._view.problem
+        self.query_one("#intro").display = begins
         # One row has no room for all four, and who has installed seldom wants to do it again.
-        shown = {"restart": done, "mirror": not done}
+        shown = {"restart": done, "mirror": begins and not done}
         for press in self.query(Press):
-            press.display = state is not InstallState.RUNNING and shown.get(press.name or "", True)
+            press.display = shown.get(press.name or "", begins)
         self.refresh_bindings()
         self._show_details()
 

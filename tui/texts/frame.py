@@ -25,7 +25,7 @@ TEXTS = {
     "frame.switch": "Switch",
     "frame.open_page": "Go to {title}",
     "frame.away": "The agent does not answer: {trouble}. This is the last that it said; trying again.",
-    "frame.waiting": "Waiting for the agent: {trouble}. Trying again.",
+    "frame.waiting": "Waiting for the agent, which takes a moment after a start: {trouble}. Trying again.",
     "frame.pending": "A change waits: kept only if you confirm it within {seconds} s (Ctrl-D).",
     "frame.pending_console": (
         "A change waits: kept only if you confirm it within {seconds} s (Ctrl-], then Ctrl-D)."
@@ -45,4 +45,5 @@ TEXTS = {
     "state.failed": "failed",
     "state.rejected": "rejected",
     "state.silent": "agent silent",
+    "state.starting": "no answer yet",
 }

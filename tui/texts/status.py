@@ -36,7 +36,9 @@ TEXTS = {
     "status.state.forgetful": "not joined",
     "status.forgets": "Runs from the medium: a restart loses all settings.",
     "status.forgets.installed": "It is installed to {disk}: restart the machine to use that.",
-    "status.forgets.alone_disk": "5 installs it to a disk; then press 2 to join an engine.",
+    "status.forgets.alone_disk": (
+        "5 installs it to a disk, settings included;\nthen press 2 to join an engine."
+    ),
     "status.forgets.alone_no_disk": (
         "No disk is there to install it to. Until there is one,\n"
         "press 2 to join an engine again after each restart."

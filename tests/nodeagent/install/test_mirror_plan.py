@@ -57,7 +57,7 @@ def test_both_disks_are_in_the_plan() -> None:
     )
     assert sum(region.size_bytes for region in plan.regions) < full.size_bytes
     assert plan.steps[0] == "erase what is on sda and sdb: from here on neither starts"
-    assert "make the state, mirrored on both disks" in plan.steps
+    assert "make the state, mirrored on both disks, with what this system was told" in plan.steps
     content = {region.name: region.content for region in plan.regions}["virtnode-state"]
     assert content == "what this node is told and keeps, mirrored on sdb"
     lines = plan_text(plan).splitlines()
