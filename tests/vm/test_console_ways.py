@@ -235,7 +235,7 @@ def the_guest_loses_its_power(here: Desk) -> None:
     """Power the guest off, after a question."""
     terminal = here.terminal
     terminal.press("o")
-    terminal.wait_for("Power greeter off?")
+    terminal.wait_for("Switch greeter off?")
     terminal.press("right", "enter")
     terminal.wait_for("shut off")
     assert here.node.run("virsh domstate greeter").strip() == "shut off"
