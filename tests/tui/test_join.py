@@ -60,7 +60,7 @@ def test_the_code_is_shown_large_from_here_too() -> None:
             session.clock.now += 10
             await session.app.node_watch.refresh()
             await session.settle()
-            assert "c: QR code" in session.text
+            assert "c: key and QR" in session.text
             assert "[..] heartbeat" in session.text
             await session.press("c")
             assert isinstance(session.app.screen, ApprovalDialog)

@@ -17,7 +17,7 @@ TEXTS = {
     "join.other_text": "This node belongs to {engine} and would leave it.",
     "join.nothing": "No engine is set. Type its address and CA pin, then Join.",
     "join.how": "Type its address and CA pin above, then Join.",
-    "join.approve": "{hint} c: QR code",
+    "join.approve": "{hint} c: key and QR",
     "join.step.link": "link",
     "join.step.address": "address",
     "join.step.gateway": "gateway",
