@@ -254,6 +254,7 @@ class Agent:
                 sources=list_steps(report.steps, self._source.step, loaded.origins),
                 # Of a state disk that is broken the problem tells.
                 stateless=state.kind != "disk" and not state.problem,
+                # Before the first look no disk is missing.
                 has_room=not self.lookout.has_looked
                 or has_disk_to_install_to(self.root, self.lookout.facts.disks),
                 installed_to=self.installation.installed_to,

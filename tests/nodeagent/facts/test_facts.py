@@ -187,7 +187,9 @@ def test_disks_are_looked_at_when_some_have_come_or_gone(tmp_path: Path) -> None
     clocks = Clocks(monotonic=lambda: 1.0)
     collector = FactsCollector(root, clocks.monotonic, command=commands, probe=commands, beside=at_once)
     lookout = Lookout(root, clocks, commands, collector)
+    assert not lookout.has_looked
     assert lookout.collect()
+    assert lookout.has_looked
     before = lookout.facts
     commands.outputs[LSBLK_COMMAND] = {"blockdevices": [{"name": "sdz", "type": "disk", "size": 512}]}
     assert not lookout.collect()
