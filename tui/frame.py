@@ -97,7 +97,7 @@ class Frame(Screen[None]):
         pending = seen.status.pending
         if pending is None and before.status.pending is not None:
             self._end_pending(before.status.pending, time_is_up=time_is_up)
-        elif pending is not None and pending.ticket != self._asked:
+        elif pending is not None and pending.ticket not in (self._asked, self._decided):
             self._asked = pending.ticket
             self.run_worker(self._ask_pending(pending))
         if (pending is None) != (before.status.pending is None):
@@ -278,6 +278,8 @@ class Frame(Screen[None]):
 
         What went back because nobody decided is said until a screen is opened.
         """
+        # An answer that was on its way before the change began may come after the news of it.
+        self._asked = ""
         went_back = time_is_up and pending.ticket != self._decided
         self.query_one("#pending", Banner).tell(say("frame.put_back") if went_back else "")
         for screen in self.app.screen_stack:

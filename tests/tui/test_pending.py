@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from textual.widgets import Input
 
-from nodelib.bus import PendingChange
+from nodelib.bus import STATUS, PendingChange
 from nodelib.bus_guests import ConsoleSend
 from nodelib.bus_system import Meters
 from tests.tui.sessions import Session, running
@@ -208,5 +208,26 @@ def test_a_form_that_was_judged_under_the_help_goes_when_that_goes() -> None:
             await session.press("escape")
             await session.wait_for(lambda: isinstance(session.app.screen, Frame))
             assert given == [{"a": ""}]
+
+    asyncio.run(go())
+
+
+def test_an_answer_from_before_the_change_takes_no_question_away() -> None:
+    """A status that was under way when the change began has none; the next one has it again."""
+
+    async def go() -> None:
+        async with running() as session:
+            await apply(session)
+            watch = session.app.node_watch
+            status = watch.seen.status
+            watch.hear(dataclasses.replace(status, pending=None))
+            await session.wait_for(lambda: not isinstance(session.app.screen, PendingDialog))
+            watch.hear(status)
+            await session.wait_for(lambda: isinstance(session.app.screen, PendingDialog))
+            await session.press("right", "right", "enter")
+            await session.wait_for(lambda: session.machine.get(STATUS).pending is None)
+            watch.hear(status)
+            await session.settle()
+            assert not isinstance(session.app.screen, PendingDialog)
 
     asyncio.run(go())
