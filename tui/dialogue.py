@@ -114,7 +114,7 @@ class Dialogue:
             return False
         if plan.changes and not await self.show(PreviewDialog(plan.changes, int(window))):
             return False
-        with self.waiting_for(say("dialog.applying"), say("dialog.applying_text")):
+        with self._waiting_for(say("dialog.applying"), say("dialog.applying_text")):
             await self.ask(CONFIG_APPLY, ApplyRequest(patch, window))
             await self.refresh()
         if not plan.changes:
@@ -135,7 +135,7 @@ class Dialogue:
             await self.tell_error(error)
 
     @contextlib.contextmanager
-    def waiting_for(self, title: str, text: str) -> Iterator[None]:
+    def _waiting_for(self, title: str, text: str) -> Iterator[None]:
         """Say what is under way, if it takes long, and not over a question that comes with it."""
         dialog, shown = WaitDialog(title, text), False
 

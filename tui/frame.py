@@ -111,7 +111,9 @@ class Frame(Screen[None]):
             bar.take_busy(busy)
 
     def count_down(self, seconds: int) -> None:
-        """Show how long a pending change waits."""
+        """Show how long a pending change waits, unless it is decided already."""
+        if self._is_decided:
+            return
         in_console = self.focused is not None and self.focused.check_consume_key("ctrl+d", None)
         # The clock may tick while the screen is not laid out yet, or is taken down.
         for banner in self.query("#pending").results(Banner):
@@ -124,7 +126,13 @@ class Frame(Screen[None]):
     def may_decide(self) -> bool:
         """A change waits, and no dialog asks about it."""
         asked = any(isinstance(screen, PendingDialog) for screen in self.app.screen_stack)
-        return self._seen.status.pending is not None and not asked
+        return self._seen.status.pending is not None and not asked and not self._is_decided
+
+    @property
+    def _is_decided(self) -> bool:
+        """The change that waits was decided here, and the node has not done it yet."""
+        pending = self._seen.status.pending
+        return pending is not None and pending.ticket == self._decided
 
     def decide(self) -> None:
         """Ask again about the change that waits."""
@@ -261,17 +269,17 @@ class Frame(Screen[None]):
 
     async def _answer_pending(self, ticket: str, answer: str) -> None:
         self._decided = ticket
-        title = say("dialog.keeping" if answer == "keep" else "dialog.reverting")
-        with self._dialogue.waiting_for(title, say("dialog.deciding_text")):
-            try:
-                if answer == "keep":
-                    await self._dialogue.ask(CONFIG_CONFIRM, ConfirmRequest(ticket))
-                else:
-                    await self._dialogue.ask(CONFIG_REVERT, RevertRequest(ticket))
-            except VirtnodeError:
-                self._decided = ""
-                raise
-            await self._dialogue.refresh()
+        under_way = say("frame.keeping" if answer == "keep" else "frame.reverting")
+        self.query_one("#pending", Banner).tell(under_way)
+        try:
+            if answer == "keep":
+                await self._dialogue.ask(CONFIG_CONFIRM, ConfirmRequest(ticket))
+            else:
+                await self._dialogue.ask(CONFIG_REVERT, RevertRequest(ticket))
+        except VirtnodeError:
+            self._decided = ""
+            raise
+        await self._dialogue.refresh()
 
     def _end_pending(self, pending: PendingChange, *, time_is_up: bool) -> None:
         """Take the dialog away, and let the page ask what is now: the change is kept or has gone back.

@@ -3,15 +3,18 @@
 import asyncio
 import dataclasses
 from collections.abc import Mapping
+from concurrent.futures import Future
 
 from textual.widgets import Input
 
-from nodelib.bus import STATUS, PendingChange
+from nodelib.bus import CONFIG_CONFIRM, STATUS, PendingChange
 from nodelib.bus_guests import ConsoleSend
 from nodelib.bus_system import Meters
+from nodelib.link import ConfirmRequest, Nothing
 from tests.tui.sessions import Session, running
 from tests.tui.test_dialogs import apply
 from tests.tui.test_guests import open_console
+from tests.tui.test_waiting import HeldNode
 from tui.dialogs.confirm import ConfirmDialog
 from tui.dialogs.editing import EditDialog
 from tui.dialogs.help import HelpDialog
@@ -229,5 +232,30 @@ def test_an_answer_from_before_the_change_takes_no_question_away() -> None:
             watch.hear(status)
             await session.settle()
             assert not isinstance(session.app.screen, PendingDialog)
+
+    asyncio.run(go())
+
+
+def test_a_change_that_is_being_kept_says_so() -> None:
+    """On a slow node the countdown does not go on as if nobody had pressed anything, and keys work."""
+
+    async def go() -> None:
+        async with running() as session:
+            node, answer = HeldNode(session.machine), Future[Nothing]()
+            await apply(session)
+            node.held[CONFIG_CONFIRM.name] = answer
+            session.app.dialogue._client = node
+            await session.press("right", "right", "enter")
+            await session.wait_for(lambda: "The change is being kept." in session.text)
+            session.app._each_second()
+            await session.press("3")
+            assert ">3" in session.text
+            assert "The change is being kept." in session.text
+            assert "^D" not in session.text
+            pending = session.machine.get(STATUS).pending
+            assert pending is not None
+            session.machine.call(CONFIG_CONFIRM, ConfirmRequest(pending.ticket))
+            answer.set_result(Nothing())
+            await session.wait_for(lambda: "being kept" not in session.text)
 
     asyncio.run(go())

@@ -30,6 +30,8 @@ TEXTS = {
     "frame.pending_console": (
         "A change waits: kept only if you confirm it within {seconds} s (Ctrl-], then Ctrl-D)."
     ),
+    "frame.keeping": "The change is being kept.",
+    "frame.reverting": "The change is being put back.",
     "frame.put_back": "The change was put back: nobody kept it in time.",
     "frame.pending_decide": "Decide",
     "state.alone": "not joined",
