@@ -359,6 +359,8 @@ def a_keyboard_is_german(here: Desk) -> None:
     go_and_enter(terminal, 1)
     keep(terminal)
     screen = Screen(node)
+    # The other console asks about the same change, and hears of its end a little later.
+    screen.wait_until_gone("Keep this change?")
     for keys, shown in (("3", "port up"), ("n", "Names, time, proxy"), ("yz", "[zy")):
         screen.press(*keys)
         screen.wait_for(shown)
