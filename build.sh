@@ -66,7 +66,7 @@ if [ "${1:-}" = test ]; then
     # sooner, for what is told of a node once it has started. What builds again, or starts two machines itself
     # (`alone`), comes last: an emulated machine beside a compressor misses its time limits.
     status=0
-    pytest -m "not vm" -n 4 --timeout 600 || status=1
+    pytest -m "not vm" -n 4 --timeout 900 || status=1
     scratch=$(mktemp -d /var/tmp/virtnode-test-XXXXXX)
     trap 'rm -rf "$scratch"' EXIT
     "$venv/bin/virtnode-image" build --cache "$cache" --out "$scratch/release" || exit 1
