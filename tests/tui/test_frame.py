@@ -1,11 +1,13 @@
 """The frame: pages, keys, lock, a change that waits, an agent that is away."""
 
 import asyncio
+import dataclasses
 import sys
 from pathlib import Path
 
 import pytest
 
+from nodelib.bus_system import METERS
 from nodelib.errors import Code, VirtnodeError
 from tests.tui.conftest import Picture
 from tests.tui.sessions import COLOUR, running
@@ -230,5 +232,35 @@ def test_a_screen_that_nobody_touches_looks_at_its_meters_less_often() -> None:
             assert session.app.meters_pause() == 10.0
             await session.press("tab")
             assert session.app.meters_pause() == 2.0
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize(
+    ("uptime", "said"),
+    [(240, "up 4 min"), (3599, "up 59 min"), (5400, "up 1 h 30 min"), (5999, "up 1 h 30 min")],
+)
+def test_minutes_are_told_in_the_first_hour(uptime: int, said: str) -> None:
+    """Did it restart just now? Later a console that is always on draws its first line every ten minutes."""
+
+    async def go() -> None:
+        async with running() as session:
+            meters = dataclasses.replace(session.machine.get(METERS), uptime=uptime)
+            session.app.node_watch._tell(meters=meters)
+            await session.settle()
+            assert session.text.splitlines()[0].endswith(said)
+
+    asyncio.run(go())
+
+
+def test_an_agent_that_has_not_answered_yet_is_not_said_to_be_silent() -> None:
+    """After a start the console may be there first."""
+
+    async def go() -> None:
+        async with running(delay=60.0, heard=False) as session:
+            session.app.node_watch._tell(trouble="it is not running", hint="its journal may say why")
+            await session.settle()
+            assert "no answer yet" in session.text
+            assert "takes a moment after a start" in " ".join(session.text.split())
 
     asyncio.run(go())

@@ -73,12 +73,20 @@ def test_a_port_is_told_by_its_name_beside_its_mac_address(tmp_path: Path) -> No
     )
     first, second, gone = (f"52:54:00:00:00:0{number}" for number in (1, 2, 3))
     network = NetworkIntent(
-        nic=(NicIntent(match=Match(mac=first), ipv4=("192.0.2.5/24",), gateway4="192.0.2.1", ipv6="off"),),
+        nic=(
+            NicIntent(
+                match=Match(mac=first),
+                ipv4=("192.0.2.5/24",),
+                gateway4="192.0.2.1",
+                ipv6="off",
+                dns=("192.0.2.53", "192.0.2.54"),
+            ),
+        ),
         bond=(BondIntent(name="bond1", members=(second, gone), ipv4="off", ipv6="off"),),
     )
     told = [one.text for one in wanted(Intent(network=network), TreeFiles(tmp_path)) if one.text]
     assert told == [
-        f"eth0 ({first}): ipv4 192.0.2.5/24 via 192.0.2.1, ipv6 off",
+        f"eth0 ({first}): ipv4 192.0.2.5/24 via 192.0.2.1, ipv6 off, DNS 192.0.2.53 192.0.2.54",
         f"bond1: bond (active-backup) of eth1 ({second}), {gone}",
         "bond1: ipv4 off, ipv6 off",
         f"eth1 ({second}): member of bond1",
