@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import json
 import random
-import shutil
 import struct
 import tempfile
 import time
@@ -172,11 +171,8 @@ def find_records(out: Path, folder: Path, accelerator: Accelerator) -> tuple[Rec
             for row in json.loads(notes.read_text())
         )
     folder.mkdir(parents=True, exist_ok=True)
-    # A recording that did not come to its end has left what this one begins with.
-    for begun in ("i", "r", "served"):
-        shutil.rmtree(folder / begun, ignore_errors=True)
-    for log in folder.glob("*.log"):
-        log.unlink()
+    if any(folder.iterdir()):
+        raise SystemExit(f"{folder} has no whole recording, and is not empty: empty it, or name another one")
     installation = record_installation(out, folder, accelerator)
     update = record_update(out, folder, accelerator)
     again = record_reinstallation(out, folder, accelerator, update.state)

@@ -3,11 +3,11 @@
 import argparse
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from nodeagent.controls.terminal import Terminal, Verbs, add_verb
+from nodeagent.install.webhook import send_by_http
 from nodelib.bus_install import (
     INSTALL_DISKS,
     INSTALL_PLAN,
@@ -204,11 +204,9 @@ def _request(found: argparse.Namespace) -> InstallRequest:
 
 
 def _post(url: str, text: str) -> None:
-    request = urllib.request.Request(url, text.encode(), {"Content-Type": "application/json"}, method="POST")
     try:
-        with urllib.request.urlopen(request, timeout=POST_TIMEOUT):
-            pass
-    except (urllib.error.URLError, OSError, ValueError) as error:
+        send_by_http(url, text.encode(), POST_TIMEOUT)
+    except (OSError, ValueError) as error:
         if isinstance(error, urllib.error.HTTPError):
             error.close()
         raise VirtnodeError(

@@ -43,13 +43,18 @@ class InstallNews:
     schema: int = SCHEMA
 
 
-def send_by_http(url: str, body: bytes) -> None:
-    """Post a document; raises OSError or ValueError where it is not taken."""
-    import urllib.request  # a library that seldom has anything to do
+def send_by_http(url: str, body: bytes, timeout: float = SEND_TIMEOUT) -> None:
+    """Post a document of JSON; raises OSError or ValueError where it is not taken. `timeout` in seconds."""
+    # Libraries that seldom have anything to do.
+    import http.client
+    import urllib.request
 
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method="POST")
-    with urllib.request.urlopen(request, timeout=SEND_TIMEOUT):
-        pass
+    try:
+        with urllib.request.urlopen(request, timeout=timeout):
+            pass
+    except http.client.HTTPException as error:
+        raise ConnectionError(f"no HTTP: {type(error).__name__}") from error
 
 
 class Courier:

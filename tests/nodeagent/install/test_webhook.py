@@ -2,13 +2,14 @@
 
 import http.server
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from nodeagent.install.webhook import Courier, InstallNews, send_by_http
+from nodeagent.install.webhook import Courier, InstallNews, deliver, send_by_http
 
 NEWS = InstallNews("started", "n1", "u", "m", "p", "b", "sda", "d", "s", 1, 1.0)
 
@@ -79,3 +80,24 @@ def test_nobody_is_held_up(tmp_path: Path) -> None:
     courier.post(NEWS)
     courier.finish(0.1)
     Courier("").finish(60)
+
+
+def test_what_is_no_http_is_a_server_that_is_not_there(caplog: pytest.LogCaptureFixture) -> None:
+    """It is asked again, as long as there are tries; nothing dies of it."""
+    caplog.set_level("INFO")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def babble() -> None:
+            for _ in range(2):
+                connection, _ = listening.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(b"SSH-2.0-OpenSSH_10.0\r\n")
+
+        thread = threading.Thread(target=babble)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/hook?key=secret"
+        assert not deliver(url, b"{}", "the survey", send_by_http, lambda: False, 2)
+        thread.join(10)
+    assert caplog.text.count("cannot be reached yet") == 2
+    assert "secret" not in caplog.text
